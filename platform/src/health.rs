@@ -1,0 +1,74 @@
+//! Health that follows the store: asked every second, told to `grpc.health.v1`, `/status` and the log.
+
+use std::{
+    fmt::Display,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+/// How often the store is asked.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A store that takes longer to answer counts as down.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Whether the store answered when last asked.
+#[derive(Clone, Debug)]
+pub struct Health {
+    healthy: Arc<AtomicBool>,
+    reporter: HealthReporter,
+    /// Full name of the gRPC service, as in `grpc.health.v1.HealthCheckRequest.service`.
+    name: &'static str,
+}
+
+impl Health {
+    /// Not serving until the store has answered once.
+    pub async fn new(name: &'static str) -> Self {
+        let health = Self { healthy: Arc::default(), reporter: HealthReporter::new(), name };
+        health.report(false).await;
+        health
+    }
+
+    pub fn reporter(&self) -> HealthReporter {
+        self.reporter.clone()
+    }
+
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Asks `ping` for ever; NOT_SERVING from `shutdown` on, so that no new calls come.
+    pub async fn follow<E: Display>(self, ping: impl AsyncFn() -> Result<(), E>, shutdown: CancellationToken) {
+        while !shutdown.is_cancelled() {
+            let answer = tokio::time::timeout(TIMEOUT, ping()).await;
+            let problem = match answer {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some(format!("no answer within {TIMEOUT:?}")),
+            };
+            let healthy = problem.is_none();
+            if healthy != self.is_healthy() {
+                match problem {
+                    None => tracing::info!(service = self.name, "the store answers: serving"),
+                    Some(problem) => tracing::warn!(service = self.name, problem, "the store is down: not serving"),
+                }
+                self.report(healthy).await;
+            }
+            let _ = tokio::time::timeout(INTERVAL, shutdown.cancelled()).await;
+        }
+        self.report(false).await;
+    }
+
+    async fn report(&self, healthy: bool) {
+        self.healthy.store(healthy, Ordering::Relaxed);
+        let status = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for name in ["", self.name] {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+}

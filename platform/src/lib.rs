@@ -1,0 +1,33 @@
+//! What every process of the system stands on. It knows nothing of markets, channels or the gateway.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | the closed set of error kinds, and the one table to gRPC and HTTP | [`error`] |
+//! | checks of input that name the field | [`validate`], [`page`] |
+//! | exact money | [`money`] |
+//! | who calls | [`caller`] |
+//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`] |
+//! | what happens around every request | [`observe`], [`deadline`] |
+//! | metrics and logs | [`metrics`], [`logging`] |
+//! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
+
+pub mod caller;
+pub mod deadline;
+pub mod error;
+pub mod health;
+pub mod logging;
+pub mod metrics;
+pub mod money;
+pub mod observe;
+pub mod page;
+pub mod replica;
+pub mod server;
+pub mod shutdown;
+pub mod sqlite;
+pub mod time;
+pub mod validate;
+
+pub use caller::Caller;
+pub use error::{Error, Kind, Violation};
+pub use money::{Currency, Money};
+pub use page::{Page, PageInfo};

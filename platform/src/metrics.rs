@@ -1,0 +1,150 @@
+//! Metrics of one process, by OpenTelemetry, in Prometheus' text format.
+//!
+//! Each process has a registry of its own, also where several share one operating system process.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Gauge, Histogram, Meter, MeterProvider, UpDownCounter},
+};
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use prometheus::{Registry, TextEncoder};
+
+/// Upper bounds of the latency histogram's buckets, seconds: 0.5 ms to 5 s, about 1-2-5.
+const LATENCY_SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+
+/// The `Content-Type` of what [`Metrics::render`] returns.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The instruments that every process has, and the registry they report to.
+#[derive(Clone)]
+pub struct Metrics {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    service: &'static str,
+    registry: Registry,
+    meter: Meter,
+    _provider: SdkMeterProvider,
+    requests: Counter<u64>,
+    duration: Histogram<f64>,
+    connections: UpDownCounter<i64>,
+    up: Gauge<u64>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("service", &self.inner.service).finish_non_exhaustive()
+    }
+}
+
+impl Metrics {
+    /// The metrics of a process of `service`, which says of itself that it is up.
+    pub fn new(service: &'static str) -> Result<Self, opentelemetry_sdk::error::OTelSdkError> {
+        let registry = Registry::new();
+        let exporter = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .without_target_info()
+            .scope_info_enabled(false)
+            .build()?;
+        let provider = SdkMeterProvider::builder().with_reader(exporter).build();
+        let meter = provider.meter("capsim");
+        let inner = Inner {
+            service,
+            requests: meter.u64_counter("http_requests").with_description("Requests answered").build(),
+            duration: meter
+                .f64_histogram("http_request_duration")
+                .with_description("Time from a request's head to its answer's head")
+                .with_unit("s")
+                .with_boundaries(LATENCY_SECONDS.to_vec())
+                .build(),
+            connections: meter
+                .i64_up_down_counter("http_connections_active")
+                .with_description("Open connections from clients")
+                .build(),
+            up: meter.u64_gauge("service_up").with_description("1 while a process serves").build(),
+            registry,
+            meter,
+            _provider: provider,
+        };
+        inner.up.record(1, &[KeyValue::new("service", service)]);
+        inner.connections.add(0, &[KeyValue::new("service", service)]);
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The name that the `service` label has.
+    pub fn service(&self) -> &'static str {
+        self.inner.service
+    }
+
+    /// For instruments of a process' own.
+    pub fn meter(&self) -> &Meter {
+        &self.inner.meter
+    }
+
+    /// Counts one answered request. `path` must come from a bounded set.
+    pub fn request(&self, method: &'static str, path: Arc<str>, status: u16, took: Duration) {
+        let service = KeyValue::new("service", self.inner.service);
+        let method = KeyValue::new("method", method);
+        let path = KeyValue::new("path", path);
+        let labels = [service, method, path, KeyValue::new("status", i64::from(status))];
+        self.inner.requests.add(1, &labels);
+        self.inner.duration.record(took.as_secs_f64(), &labels[..3]);
+    }
+
+    /// Notes whether a replica, as seen from here, is up.
+    pub fn replica_up(&self, service: &'static str, replica: &str, up: bool) {
+        let labels = [KeyValue::new("service", service), KeyValue::new("replica", replica.to_owned())];
+        self.inner.up.record(up.into(), &labels);
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub fn connection(&self) -> ConnectionGuard {
+        self.inner.connections.add(1, &[KeyValue::new("service", self.inner.service)]);
+        ConnectionGuard(self.clone())
+    }
+
+    /// All metrics in Prometheus' text format.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.inner.registry.gather())
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct ConnectionGuard(Metrics);
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        self.0.inner.connections.add(-1, &[KeyValue::new("service", self.0.inner.service)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_are_those_of_the_contract() {
+        let metrics = Metrics::new("gateway").expect("metrics");
+        metrics.request("GET", "/status".into(), 200, Duration::from_micros(700));
+        metrics.replica_up("marketplace", "127.0.0.1:3001", false);
+        let guard = metrics.connection();
+        let text = metrics.render().expect("text");
+        for line in [
+            r#"http_requests_total{method="GET",path="/status",service="gateway",status="200"} 1"#,
+            r#"http_request_duration_seconds_bucket{method="GET",path="/status",service="gateway",le="0.0005"} 0"#,
+            r#"http_request_duration_seconds_bucket{method="GET",path="/status",service="gateway",le="0.001"} 1"#,
+            r#"http_connections_active{service="gateway"} 1"#,
+            r#"service_up{service="gateway"} 1"#,
+            r#"service_up{replica="127.0.0.1:3001",service="marketplace"} 0"#,
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
+        }
+        assert!(!text.contains("otel_scope"), "{text}");
+        drop(guard);
+        assert!(metrics.render().expect("text").contains(r#"http_connections_active{service="gateway"} 0"#));
+    }
+}

@@ -1,0 +1,109 @@
+//! What happens around every request of every process: a span with its request id, and its metrics.
+
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
+    middleware::Next,
+    response::Response,
+};
+use tonic::{Code, Status};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{error::http_status, metrics::Metrics};
+
+/// Header and metadata key of the request id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The `path` of a request that no route matches, whatever its URL.
+const UNMATCHED: &str = "unmatched";
+
+/// The id of a request, from its `X-Request-Id` (1 to 128 visible ASCII characters) or new.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub HeaderValue);
+
+impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let acceptable =
+            |id: &&HeaderValue| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+        Self(headers.get(REQUEST_ID).filter(acceptable).cloned().unwrap_or_else(|| {
+            let mut buffer = Uuid::encode_buffer();
+            let id = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+            HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("-"))
+        }))
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or("-")
+    }
+}
+
+/// What the middleware needs: where to count, and which gRPC methods there are.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    metrics: Metrics,
+    /// `/package.Service/Method`; other gRPC paths are [`UNMATCHED`], so that labels stay bounded.
+    methods: Arc<HashSet<Arc<str>>>,
+}
+
+impl Observer {
+    pub fn new(metrics: Metrics, methods: HashSet<Arc<str>>) -> Self {
+        Self { metrics, methods: Arc::new(methods) }
+    }
+
+    /// The route that a request matched, or its gRPC method.
+    fn path(&self, request: &Request) -> Arc<str> {
+        if let Some(method) = self.methods.get(request.uri().path()) {
+            return Arc::clone(method);
+        }
+        match request.extensions().get::<MatchedPath>() {
+            Some(route) if !is_grpc(request.headers()) => route.as_str().into(),
+            _ => UNMATCHED.into(),
+        }
+    }
+}
+
+/// Middleware: gives the request its id, runs it in a span of its own, counts and times it.
+pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
+    let start = Instant::now();
+    let (method, path) = (method_label(request.method()), observer.path(&request));
+    let id = RequestId::of(request.headers());
+    let span = tracing::info_span!("request", request_id = id.as_str(), method, path = &*path);
+    request.extensions_mut().insert(id.clone());
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+    response.headers_mut().insert(REQUEST_ID, id.0);
+    let (status, took) = (status(&response), start.elapsed());
+    span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
+    observer.metrics.request(method, path, status, took);
+    response
+}
+
+/// Whether a request or response speaks gRPC.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(http::header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The HTTP status, for gRPC by the table. A gRPC answer that names no status in its head has begun well.
+fn status(response: &Response) -> u16 {
+    match Status::from_header_map(response.headers()) {
+        Some(status) if status.code() != Code::Ok => http_status(status.code()).as_u16(),
+        _ => response.status().as_u16(),
+    }
+}
+
+/// The method as a label: a client may send any token, a label must be one of few.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}

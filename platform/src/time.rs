@@ -1,0 +1,19 @@
+//! Time, to the microsecond: what every store keeps.
+
+use chrono::{DateTime, SubsecRound, Utc};
+use prost_types::Timestamp;
+
+/// The present moment, cut to microseconds.
+pub fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+/// The protobuf form of a time.
+pub fn to_proto(time: DateTime<Utc>) -> Timestamp {
+    Timestamp { seconds: time.timestamp(), nanos: time.timestamp_subsec_nanos().cast_signed() }
+}
+
+/// The time of its protobuf form; `None` where it is out of range.
+pub fn from_proto(time: &Timestamp) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.seconds, u32::try_from(time.nanos).ok()?)
+}

@@ -1,0 +1,16 @@
+//! The gRPC contract: messages, clients and servers generated from `capsim/*/v1/*.proto`.
+//!
+//! The `.proto` files are the documentation; `FILE_DESCRIPTOR_SET` carries them, comments included, to reflection.
+
+/// `capsim.marketplace.v1`
+pub mod marketplace {
+    tonic::include_proto!("capsim.marketplace.v1");
+}
+
+/// `capsim.discourse.v1`
+pub mod discourse {
+    tonic::include_proto!("capsim.discourse.v1");
+}
+
+/// Encoded `google.protobuf.FileDescriptorSet` of both packages and what they import.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/capsim.bin"));
