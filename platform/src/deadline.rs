@@ -42,7 +42,27 @@ fn parse(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use tonic::{Code, Status};
+    use tower::ServiceExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_call_is_dropped_at_its_deadline() {
+        let app = Router::new()
+            .route("/fast", get(async || "done"))
+            .route("/slow", get(std::future::pending::<()>))
+            .layer(from_fn(deadline));
+        let call = async |path: &str| {
+            let request = Request::get(path).header(GRPC_TIMEOUT, "50m").body(Body::empty()).expect("request");
+            app.clone().oneshot(request).await.expect("answers")
+        };
+        let fast = call("/fast").await;
+        assert!(Status::from_header_map(fast.headers()).is_none());
+        let slow = call("/slow").await;
+        assert_eq!(Status::from_header_map(slow.headers()).map(|status| status.code()), Some(Code::DeadlineExceeded));
+    }
 
     #[test]
     fn reads_every_unit_and_no_nonsense() {

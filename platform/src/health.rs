@@ -22,7 +22,6 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Health {
     healthy: Arc<AtomicBool>,
     reporter: HealthReporter,
-    /// Full name of the gRPC service, as in `grpc.health.v1.HealthCheckRequest.service`.
     name: &'static str,
 }
 
@@ -38,12 +37,23 @@ impl Health {
         self.reporter.clone()
     }
 
+    /// Full name of the gRPC service, as in `grpc.health.v1.HealthCheckRequest.service`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
 
     /// Asks `ping` for ever; NOT_SERVING from `shutdown` on, so that no new calls come.
-    pub async fn follow<E: Display>(self, ping: impl AsyncFn() -> Result<(), E>, shutdown: CancellationToken) {
+    //
+    // Not an `AsyncFn`: rustc cannot prove a future that holds one to be `Send` (rust-lang/rust#110338).
+    pub async fn follow<E, Ping>(self, ping: impl Fn() -> Ping, shutdown: CancellationToken)
+    where
+        E: Display,
+        Ping: Future<Output = Result<(), E>>,
+    {
         while !shutdown.is_cancelled() {
             let answer = tokio::time::timeout(TIMEOUT, ping()).await;
             let problem = match answer {

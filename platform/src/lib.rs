@@ -3,7 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the closed set of error kinds, and the one table to gRPC and HTTP | [`error`] |
-//! | checks of input that name the field | [`validate`], [`page`] |
+//! | checks of input that name the field | [`validate`], [`page`], [`word`] |
 //! | exact money | [`money`] |
 //! | who calls | [`caller`] |
 //! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`] |
@@ -26,6 +26,7 @@ pub mod shutdown;
 pub mod sqlite;
 pub mod time;
 pub mod validate;
+pub mod word;
 
 pub use caller::Caller;
 pub use error::{Error, Kind, Violation};

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method},
+    http::{HeaderMap, HeaderValue, Method},
     middleware::Next,
     response::Response,
 };
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{error::http_status, metrics::Metrics};
 
 /// Header and metadata key of the request id.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: &str = "x-request-id";
 
 /// The `path` of a request that no route matches, whatever its URL.
 const UNMATCHED: &str = "unmatched";

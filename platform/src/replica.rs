@@ -49,6 +49,11 @@ pub fn router(
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(descriptors)
             .register_encoded_file_descriptor_set(HEALTH_DESCRIPTORS)
+            // Only what this replica serves: `descriptors` may describe other services too.
+            .with_service_name(health.name())
+            .with_service_name(tonic_health::pb::health_server::SERVICE_NAME)
+            .with_service_name(tonic_reflection::pb::v1::server_reflection_server::SERVICE_NAME)
+            .with_service_name(tonic_reflection::pb::v1alpha::server_reflection_server::SERVICE_NAME)
     };
     routes
         .add_service(tonic_health::pb::health_server::HealthServer::new(HealthService::from_health_reporter(
