@@ -1,1 +1,71 @@
+//! The marketplace service: listings, purchases with exact money, wallets.
+//!
+//! One replica is [`serve`] on a port and a [`store::Store`]; replicas share the store and nothing else. A request's way
+//! is `service` (a table of the RPCs) → `convert` (protobuf to the domain, with all checks) → a domain file → the store.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what an item is, its limits, how it is listed | [`item`] |
+//! | what a purchase checks and how it is refused | [`purchase`] |
+//! | wallets and what they open with | [`wallet`] |
+//! | where money comes from, and the watch over its sum | [`ledger`] |
+//! | what a store must keep, and the stores | [`store`] |
+//! | flags and environment | [`config`] |
 
+use std::sync::Arc;
+
+use platform::{
+    health::Health,
+    metrics::Metrics,
+    replica::{self, Identity},
+    server,
+};
+use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+
+use crate::{service::Service, store::Store};
+
+pub mod config;
+mod convert;
+mod id;
+pub mod item;
+pub mod ledger;
+pub mod purchase;
+mod service;
+pub mod store;
+pub mod wallet;
+mod word;
+
+pub use config::{Config, Options};
+
+/// Full name of the gRPC service.
+pub const SERVICE: &str = SERVICE_NAME;
+
+/// Bytes of a request at most, as at the gateway: the longest item fits twice.
+const MAX_REQUEST_BYTES: usize = 64 * 1024;
+
+/// Serves one replica until `shutdown`, then finishes the calls in flight.
+///
+/// Everything runs inside the future: dropping it closes the port and all connections at once.
+pub async fn serve(
+    listener: TcpListener,
+    instance: String,
+    store: Arc<dyn Store>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let metrics = Metrics::new("marketplace")?;
+    let health = Health::new(SERVICE).await;
+    let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(MarketplaceServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
+    let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
+    tokio::join!(
+        health.follow(|| store.ping(), shutdown.clone()),
+        ledger::watch(&*store, metrics.meter(), &shutdown),
+        server::serve(listener, app, metrics.clone(), shutdown.clone()),
+    );
+    Ok(())
+}

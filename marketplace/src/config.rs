@@ -1,0 +1,84 @@
+//! What one replica is told by flags and environment, parsed once in `main`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, value_parser};
+
+/// A replica of the marketplace: listings, purchases and wallets over gRPC.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "marketplace", version)]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env = "HOST", default_value = "0.0.0.0")]
+    pub host: String,
+
+    /// Port for gRPC, and for /status and /metrics over HTTP/1.1; 0 is any free one.
+    #[arg(long, env = "PORT", default_value_t = 3001)]
+    pub port: u16,
+
+    /// Name of this replica in /status and logs.
+    #[arg(long, env = "INSTANCE_ID", default_value = "marketplace-1")]
+    pub instance_id: String,
+
+    /// Directory of the embedded store; made where it does not exist.
+    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// What is logged, such as `info` or `info,marketplace=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub rust_log: String,
+
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// The rules of a market that are for its operator to set, the same on all replicas.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct Options {
+    /// Whole units of each currency that a wallet opens with, 0 to 92233720368.
+    ///
+    /// The treasury can issue 92233720368 BTC in all: at the default that is 92233 wallets.
+    // The upper bound is what fits 64 bits in the smallest of units, the satoshi.
+    #[arg(
+        long,
+        env = "OPENING_BALANCE",
+        default_value_t = Options::default().opening_balance,
+        value_parser = value_parser!(i64).range(0..=92_233_720_368),
+    )]
+    pub opening_balance: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { opening_balance: 1_000_000 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(flag: &str, value: &str) -> Result<Config, String> {
+        Config::try_parse_from(["marketplace", flag, value]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_opening_balance_holds_at_the_edges_and_not_past_them() {
+        for value in ["0", "92233720368"] {
+            let config = parse("--opening-balance", value).expect("valid");
+            assert_eq!(config.options.opening_balance.to_string(), value);
+        }
+        for value in ["-1", "92233720369", "1.5", ""] {
+            let error = Config::try_parse_from(["marketplace", &format!("--opening-balance={value}")]);
+            let error = error.expect_err("invalid").to_string();
+            assert!(error.contains("OPENING_BALANCE"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_value_is_named() {
+        let error = parse("--port", "65536").expect_err("no port");
+        assert!(error.contains("PORT") && error.contains("0..=65535"), "{error}");
+    }
+}

@@ -1,0 +1,261 @@
+//! Between protobuf and the domain. A request is checked here, by the domain's rules, and refused with everything that
+//! is wrong with it at once.
+
+use std::fmt::Display;
+
+use bson::oid::ObjectId;
+use platform::{
+    Currency, Error, Money, Page, PageInfo,
+    money::{ParseMoneyError, UnknownCurrency},
+    time,
+    validate::Violations,
+};
+use proto::marketplace as pb;
+use uuid::Uuid;
+
+use crate::{
+    id,
+    item::{
+        self, Category, Item, ItemDetails, ItemFilter, ItemPage, ItemQuery, ItemStatus, NewItem, PriceRank, Seller,
+        Sort,
+    },
+    purchase::{Order, Sale, Transaction, TransactionStatus, TransactionType},
+    wallet::Wallet,
+    word::UnknownWord,
+};
+
+const REQUIRED: &str = "is required";
+
+pub(crate) fn item_query(request: pb::ListItemsRequest) -> Result<ItemQuery, Error> {
+    let mut violations = Violations::default();
+    let currency = request.currency.and_then(|number| currency(number, &mut violations));
+    let query = ItemQuery {
+        filter: ItemFilter {
+            category: request.category.and_then(|number| category(number, &mut violations)),
+            status: request.status.and_then(|number| item_status(number, &mut violations)),
+            currency,
+            min_price: bound("min_price", request.min_price, currency, &mut violations),
+            max_price: bound("max_price", request.max_price, currency, &mut violations),
+            seller_id: request.seller_id.and_then(|id| user_id("seller_id", &id, &mut violations)),
+            is_premium: request.is_premium,
+            tag: request.tag.map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()),
+        },
+        sort: sort(request.sort, &mut violations),
+        page: Page::parse(request.page, request.limit, &mut violations),
+    };
+    violations.into_result()?;
+    Ok(query)
+}
+
+pub(crate) fn item_id(request: pb::GetItemRequest) -> Result<ObjectId, Error> {
+    let mut violations = Violations::default();
+    let id = id::parse("id", &request.id, &mut violations);
+    checked(id, violations)
+}
+
+pub(crate) fn new_item(request: pb::CreateItemRequest) -> Result<NewItem, Error> {
+    let mut violations = Violations::default();
+    let name = violations.text("name", &request.name, item::NAME_LENGTH);
+    let description = violations.text("description", &request.description, item::DESCRIPTION_LENGTH);
+    if request.category == 0 {
+        violations.add("category", REQUIRED);
+    }
+    let category = category(request.category, &mut violations);
+    let price = price(request.price, &mut violations);
+    let tags = item::tags(request.tags, &mut violations);
+    let (category, price) = checked(category.zip(price), violations)?;
+    Ok(NewItem { name, description, category, price, is_premium: request.is_premium, tags })
+}
+
+pub(crate) fn order(request: pb::PurchaseItemRequest) -> Result<Order, Error> {
+    let mut violations = Violations::default();
+    let item_id = id::parse("item_id", &request.item_id, &mut violations);
+    let kind = transaction_type(request.r#type, &mut violations);
+    let idempotency_key = request.idempotency_key.and_then(|key| violations.ok("idempotency_key", key.parse()));
+    let item_id = checked(item_id, violations)?;
+    Ok(Order { item_id, kind, idempotency_key })
+}
+
+pub(crate) fn item_page(page: ItemPage) -> pb::ListItemsResponse {
+    let PageInfo { page: number, limit, total, pages } = page.info;
+    pb::ListItemsResponse {
+        items: page.items.into_iter().map(to_item).collect(),
+        pagination: Some(pb::Pagination { page: number, limit, total, pages }),
+    }
+}
+
+pub(crate) fn item_details(details: ItemDetails) -> pb::GetItemResponse {
+    pb::GetItemResponse {
+        item: Some(to_item(details.item)),
+        seller: Some(to_seller(details.seller)),
+        transactions: details.transactions.into_iter().map(to_transaction).collect(),
+    }
+}
+
+pub(crate) fn created_item(item: Item) -> pb::CreateItemResponse {
+    pb::CreateItemResponse { item: Some(to_item(item)) }
+}
+
+pub(crate) fn sale(sale: Sale) -> pb::PurchaseItemResponse {
+    pb::PurchaseItemResponse { transaction: Some(to_transaction(sale.transaction)), item: Some(to_item(sale.item)) }
+}
+
+pub(crate) fn wallet(wallet: Wallet) -> pb::GetWalletResponse {
+    pb::GetWalletResponse { user_id: wallet.owner.to_string(), balances: wallet.balances.map(to_money).to_vec() }
+}
+
+/// A value whose absence was noted as a violation.
+fn checked<T>(value: Option<T>, violations: Violations) -> Result<T, Error> {
+    violations.into_result()?;
+    value.ok_or_else(|| Error::internal("a value is missing that no violation accounts for"))
+}
+
+/// A variant of a protobuf enum; a number that it does not have is a violation.
+fn variant<P: TryFrom<i32>>(
+    field: &'static str,
+    number: i32,
+    expected: impl Display,
+    violations: &mut Violations,
+) -> Option<P> {
+    violations.ok(field, P::try_from(number).map_err(|_| expected))
+}
+
+fn category(number: i32, violations: &mut Violations) -> Option<Category> {
+    match variant("category", number, UnknownWord(Category::WORDS), violations)? {
+        pb::Category::Unspecified => None,
+        pb::Category::Asset => Some(Category::Asset),
+        pb::Category::Innovation => Some(Category::Innovation),
+        pb::Category::Service => Some(Category::Service),
+        pb::Category::Knowledge => Some(Category::Knowledge),
+    }
+}
+
+fn item_status(number: i32, violations: &mut Violations) -> Option<ItemStatus> {
+    match variant("status", number, UnknownWord(ItemStatus::WORDS), violations)? {
+        pb::ItemStatus::Unspecified => None,
+        pb::ItemStatus::Available => Some(ItemStatus::Available),
+        pb::ItemStatus::Sold => Some(ItemStatus::Sold),
+        pb::ItemStatus::Reserved => Some(ItemStatus::Reserved),
+    }
+}
+
+fn currency(number: i32, violations: &mut Violations) -> Option<Currency> {
+    match variant("currency", number, UnknownCurrency, violations)? {
+        pb::Currency::Unspecified => None,
+        pb::Currency::Usd => Some(Currency::Usd),
+        pb::Currency::Eur => Some(Currency::Eur),
+        pb::Currency::Btc => Some(Currency::Btc),
+        pb::Currency::Gold => Some(Currency::Gold),
+    }
+}
+
+fn sort(number: i32, violations: &mut Violations) -> Sort {
+    match variant("sort", number, UnknownWord(Sort::WORDS), violations) {
+        None | Some(pb::ItemSort::Unspecified | pb::ItemSort::Newest) => Sort::Newest,
+        Some(pb::ItemSort::Oldest) => Sort::Oldest,
+        Some(pb::ItemSort::Price) => Sort::Price,
+        Some(pb::ItemSort::PriceDesc) => Sort::PriceDesc,
+    }
+}
+
+fn transaction_type(number: i32, violations: &mut Violations) -> TransactionType {
+    match variant("type", number, UnknownWord(TransactionType::WORDS), violations) {
+        None | Some(pb::TransactionType::Unspecified | pb::TransactionType::Purchase) => TransactionType::Purchase,
+        Some(pb::TransactionType::Investment) => TransactionType::Investment,
+        Some(pb::TransactionType::Trade) => TransactionType::Trade,
+    }
+}
+
+/// Required and not negative; in USD where the currency is not said.
+fn price(price: Option<pb::Money>, violations: &mut Violations) -> Option<Money> {
+    let price = violations.ok("price", price.ok_or(REQUIRED))?;
+    if price.minor_units < 0 {
+        violations.add("price", ParseMoneyError::Negative.to_string());
+    }
+    let currency = match price.currency {
+        0 => Currency::Usd,
+        number => currency(number, violations)?,
+    };
+    Some(Money { currency, minor_units: price.minor_units })
+}
+
+fn bound(
+    field: &'static str,
+    text: Option<String>,
+    currency: Option<Currency>,
+    violations: &mut Violations,
+) -> Option<PriceRank> {
+    violations.ok(field, PriceRank::parse(text?.trim(), currency))
+}
+
+fn user_id(field: &'static str, text: &str, violations: &mut Violations) -> Option<Uuid> {
+    violations.ok(field, Uuid::try_parse(text).map_err(|_| "must be a UUID"))
+}
+
+fn to_item(item: Item) -> pb::Item {
+    pb::Item {
+        id: item.id.to_hex(),
+        name: item.name,
+        description: item.description,
+        category: match item.category {
+            Category::Asset => pb::Category::Asset,
+            Category::Innovation => pb::Category::Innovation,
+            Category::Service => pb::Category::Service,
+            Category::Knowledge => pb::Category::Knowledge,
+        }
+        .into(),
+        price: Some(to_money(item.price)),
+        seller_id: item.seller_id.to_string(),
+        status: match item.status {
+            ItemStatus::Available => pb::ItemStatus::Available,
+            ItemStatus::Sold => pb::ItemStatus::Sold,
+            ItemStatus::Reserved => pb::ItemStatus::Reserved,
+        }
+        .into(),
+        is_premium: item.is_premium,
+        tags: item.tags,
+        created_at: Some(time::to_proto(item.created_at)),
+        updated_at: Some(time::to_proto(item.updated_at)),
+    }
+}
+
+fn to_seller(seller: Seller) -> pb::Seller {
+    let Seller { id, username, active_listings, completed_sales } = seller;
+    pb::Seller { id: id.to_string(), username, active_listings, completed_sales }
+}
+
+fn to_transaction(transaction: Transaction) -> pb::Transaction {
+    pb::Transaction {
+        id: transaction.id.to_hex(),
+        item_id: transaction.item_id.to_hex(),
+        buyer_id: transaction.buyer_id.to_string(),
+        seller_id: transaction.seller_id.to_string(),
+        price: Some(to_money(transaction.price)),
+        r#type: match transaction.kind {
+            TransactionType::Purchase => pb::TransactionType::Purchase,
+            TransactionType::Investment => pb::TransactionType::Investment,
+            TransactionType::Trade => pb::TransactionType::Trade,
+        }
+        .into(),
+        status: match transaction.status {
+            TransactionStatus::Pending => pb::TransactionStatus::Pending,
+            TransactionStatus::Completed => pb::TransactionStatus::Completed,
+            TransactionStatus::Failed => pb::TransactionStatus::Failed,
+        }
+        .into(),
+        created_at: Some(time::to_proto(transaction.created_at)),
+    }
+}
+
+fn to_money(money: Money) -> pb::Money {
+    let currency = match money.currency {
+        Currency::Usd => pb::Currency::Usd,
+        Currency::Eur => pb::Currency::Eur,
+        Currency::Btc => pb::Currency::Btc,
+        Currency::Gold => pb::Currency::Gold,
+    };
+    pb::Money { currency: currency.into(), minor_units: money.minor_units }
+}
+
+#[cfg(test)]
+mod tests;

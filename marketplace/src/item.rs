@@ -1,0 +1,315 @@
+//! Listings: what is for sale, and how it is found.
+
+use std::{collections::HashSet, fmt, ops::RangeInclusive};
+
+use bson::oid::ObjectId;
+use chrono::{DateTime, Utc};
+use platform::{
+    Caller, Currency, Error, Kind, Money, Page, PageInfo,
+    money::{ParseMoneyError, parse_decimal},
+    time,
+    validate::Violations,
+};
+use uuid::Uuid;
+
+use crate::{id, purchase::Transaction, store::Store, word::words};
+
+/// Characters of a name.
+pub const NAME_LENGTH: RangeInclusive<usize> = 1..=200;
+/// Characters of a description.
+pub const DESCRIPTION_LENGTH: RangeInclusive<usize> = 1..=5000;
+/// Characters of a tag.
+const TAG_LENGTH: RangeInclusive<usize> = 1..=50;
+/// Tags of an item at most.
+const MAX_TAGS: usize = 20;
+
+words! {
+    /// What kind of thing is for sale.
+    Category {
+        Asset = "asset",
+        Innovation = "innovation",
+        Service = "service",
+        Knowledge = "knowledge",
+    }
+}
+
+words! {
+    /// Where a listing is in its life.
+    ItemStatus {
+        /// Can be bought.
+        Available = "available",
+        /// Was bought.
+        Sold = "sold",
+        /// Held back by its seller.
+        Reserved = "reserved",
+    }
+}
+
+words! {
+    /// The order of a page of listings. Ties are broken by id, newest first.
+    Sort {
+        Newest = "newest",
+        Oldest = "oldest",
+        /// Cheapest first, by [`PriceRank`].
+        Price = "price",
+        /// Dearest first.
+        PriceDesc = "-price",
+    }
+}
+
+/// A listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub id: ObjectId,
+    pub name: String,
+    pub description: String,
+    pub category: Category,
+    pub price: Money,
+    pub seller_id: Uuid,
+    pub status: ItemStatus,
+    pub is_premium: bool,
+    pub tags: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Who sells an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seller {
+    pub id: Uuid,
+    pub username: String,
+    /// Listings that can be bought now.
+    pub active_listings: u64,
+    /// Sales that went through.
+    pub completed_sales: u64,
+}
+
+/// A listing with its seller and its newest [`HISTORY`] transactions, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemDetails {
+    pub item: Item,
+    pub seller: Seller,
+    pub transactions: Vec<Transaction>,
+}
+
+/// Transactions shown with an item at most.
+pub const HISTORY: i64 = 10;
+
+/// What a seller says of a new listing, checked.
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    pub name: String,
+    pub description: String,
+    pub category: Category,
+    pub price: Money,
+    pub is_premium: bool,
+    pub tags: Vec<String>,
+}
+
+/// What a listing must be to be listed; what is left out matches everything.
+#[derive(Clone, Debug, Default)]
+pub struct ItemFilter {
+    pub category: Option<Category>,
+    pub status: Option<ItemStatus>,
+    pub currency: Option<Currency>,
+    /// The lowest price that matches.
+    pub min_price: Option<PriceRank>,
+    /// The highest price that matches.
+    pub max_price: Option<PriceRank>,
+    pub seller_id: Option<Uuid>,
+    pub is_premium: Option<bool>,
+    /// A tag that the item has, to the letter.
+    pub tag: Option<String>,
+}
+
+/// A page of listings that was asked for.
+#[derive(Clone, Debug)]
+pub struct ItemQuery {
+    pub filter: ItemFilter,
+    pub sort: Sort,
+    pub page: Page,
+}
+
+/// A page of listings.
+#[derive(Clone, Debug)]
+pub struct ItemPage {
+    pub items: Vec<Item>,
+    pub info: PageInfo,
+}
+
+/// There is no item of that id: `item_not_found`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no such item")]
+pub struct ItemNotFound;
+
+impl ItemNotFound {
+    pub const KIND: Kind = Kind::NotFound;
+    pub const REASON: &str = "item_not_found";
+}
+
+impl From<ItemNotFound> for Error {
+    fn from(error: ItemNotFound) -> Self {
+        Self::new(ItemNotFound::KIND, ItemNotFound::REASON, error.to_string())
+    }
+}
+
+/// An amount counted in 10^-8 units whatever its currency: what prices are compared by.
+///
+/// It prints as 27 digits (the greatest is `i64::MAX` cents, 25 digits), so that the order of the texts is the order of
+/// the amounts: any store can index it, and none of them needs integers of more than 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PriceRank(i128);
+
+impl PriceRank {
+    /// The places of the finest currency.
+    const PLACES: u32 = 8;
+
+    /// A bound on prices from decimal text; with a `currency` it has at most that currency's places.
+    pub fn parse(text: &str, currency: Option<Currency>) -> Result<Self, ParseMoneyError> {
+        let parse = |places| Ok(Self::new(parse_decimal(text, places)?, places));
+        match currency {
+            Some(currency) => parse(currency.decimal_places()),
+            // The coarser a currency, the greater its amounts.
+            None => match parse(Self::PLACES) {
+                Err(ParseMoneyError::TooLarge) => parse(Currency::Usd.decimal_places()),
+                parsed => parsed,
+            },
+        }
+    }
+
+    fn new(minor_units: i64, places: u32) -> Self {
+        Self(i128::from(minor_units) * 10_i128.pow(Self::PLACES - places))
+    }
+}
+
+impl From<Money> for PriceRank {
+    fn from(price: Money) -> Self {
+        Self::new(price.minor_units, price.currency.decimal_places())
+    }
+}
+
+impl fmt::Display for PriceRank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:027}", self.0)
+    }
+}
+
+/// The tags of a new item: each trimmed, repeats dropped, in the order given.
+pub fn tags(given: Vec<String>, violations: &mut Violations) -> Vec<String> {
+    if given.len() > MAX_TAGS {
+        violations.add("tags", format!("must be at most {MAX_TAGS}"));
+        return Vec::new();
+    }
+    let mut seen = HashSet::with_capacity(given.len());
+    let mut tags = Vec::with_capacity(given.len());
+    for (index, tag) in given.iter().enumerate() {
+        let tag = violations.text(format!("tags[{index}]"), tag, TAG_LENGTH);
+        if seen.insert(tag.clone()) {
+            tags.push(tag);
+        }
+    }
+    tags
+}
+
+/// The page of listings that was asked for.
+pub async fn list(store: &dyn Store, query: ItemQuery) -> Result<ItemPage, Error> {
+    let (items, total) = store.list_items(&query).await?;
+    Ok(ItemPage { items, info: query.page.of(total) })
+}
+
+/// One listing with its seller and history; [`ItemNotFound`].
+pub async fn get(store: &dyn Store, id: ObjectId) -> Result<ItemDetails, Error> {
+    Ok(store.item(id).await?.ok_or(ItemNotFound)?)
+}
+
+/// Puts something up for sale in the seller's name.
+pub async fn create(store: &dyn Store, seller: Caller, new: NewItem) -> Result<Item, Error> {
+    let now = time::now();
+    let NewItem { name, description, category, price, is_premium, tags } = new;
+    let item = Item {
+        id: id::next(),
+        name,
+        description,
+        category,
+        price,
+        seller_id: seller.id,
+        status: ItemStatus::Available,
+        is_premium,
+        tags,
+        created_at: now,
+        updated_at: now,
+    };
+    store.create_item(&seller, &item).await?;
+    Ok(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(text: &str, currency: Currency) -> String {
+        PriceRank::from(Money::parse(text, currency).expect("money")).to_string()
+    }
+
+    #[test]
+    fn ranks_sort_as_text_like_the_amounts() {
+        let amounts = [
+            ("0", Currency::Usd),
+            ("0.00000001", Currency::Btc),
+            ("0.0001", Currency::Gold),
+            ("0.01", Currency::Eur),
+            ("9.99", Currency::Usd),
+            ("10.00", Currency::Eur),
+            ("92233720368.54775807", Currency::Btc),
+            ("922337203685477.5807", Currency::Gold),
+            ("92233720368547758.07", Currency::Usd),
+        ];
+        let ranks: Vec<_> = amounts.iter().map(|(text, currency)| rank(text, *currency)).collect();
+        assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:#?}");
+        assert!(ranks.iter().all(|rank| rank.len() == 27));
+        assert_eq!(rank("12.5", Currency::Usd), rank("12.5", Currency::Btc));
+    }
+
+    #[test]
+    fn bounds_have_the_places_of_their_currency_or_8() {
+        use ParseMoneyError::{TooLarge, TooManyPlaces};
+
+        assert_eq!(PriceRank::parse("1.23", Some(Currency::Usd)), Ok(PriceRank(123_000_000)));
+        assert_eq!(PriceRank::parse("1.234", Some(Currency::Usd)), Err(TooManyPlaces(2)));
+        assert_eq!(PriceRank::parse("0.00000001", None), Ok(PriceRank(1)));
+        assert_eq!(PriceRank::parse("0.000000001", None), Err(TooManyPlaces(8)));
+        // The greatest dollar price can be asked for without saying dollars.
+        let greatest = Money { currency: Currency::Usd, minor_units: i64::MAX };
+        assert_eq!(PriceRank::parse("92233720368547758.07", None), Ok(greatest.into()));
+        assert_eq!(PriceRank::parse("92233720368547758.08", None), Err(TooLarge));
+        assert_eq!(PriceRank::parse("92233720369", Some(Currency::Btc)), Err(TooLarge));
+    }
+
+    fn check(given: &[&str]) -> Result<Vec<String>, Vec<String>> {
+        let mut violations = Violations::default();
+        let tags = tags(given.iter().map(|&tag| tag.to_owned()).collect(), &mut violations);
+        violations
+            .into_result()
+            .map(|()| tags)
+            .map_err(|error| error.violations().iter().map(|v| format!("{}: {}", v.field, v.message)).collect())
+    }
+
+    #[test]
+    fn tags_are_trimmed_and_unique_and_keep_their_order() {
+        assert_eq!(check(&["b", " a ", "b", "a", "A"]), Ok(vec!["b".to_owned(), "a".to_owned(), "A".to_owned()]));
+        assert_eq!(check(&[]), Ok(vec![]));
+    }
+
+    #[test]
+    fn tags_have_limits_at_the_edge_and_one_past_it() {
+        let names: Vec<String> = (0..21).map(|n| n.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(check(&names[..20]).map(|tags| tags.len()), Ok(20));
+        assert_eq!(check(&names), Err(vec!["tags: must be at most 20".to_owned()]));
+        assert!(check(&["ä".repeat(50).as_str()]).is_ok());
+        assert_eq!(
+            check(&["fine", " ", "ä".repeat(51).as_str()]),
+            Err(vec!["tags[1]: is required".to_owned(), "tags[2]: must have 1 to 50 characters".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,149 @@
+use futures_util::future::join_all;
+use platform::{Caller, Currency, Money};
+
+use super::{OPENING, amounts, attempt, buy, dollars, sell, usd, user};
+use crate::{
+    id,
+    item::{self, Item, ItemNotFound, ItemStatus},
+    purchase::{PurchaseError, TransactionStatus, TransactionType},
+    store::Store,
+};
+
+/// US cents that wallets open with.
+const CENTS: i64 = OPENING * 100;
+
+pub(crate) async fn a_purchase_moves_item_and_money_and_is_on_record(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let listed = sell(store, &seller, Money { currency: Currency::Gold, minor_units: 12_345 }).await;
+    let mut attempt = attempt(&buyer, &listed, None);
+    attempt.order.kind = TransactionType::Trade;
+    let sale = store.purchase(attempt.clone()).await.expect("no failure").expect("buys");
+
+    let transaction = sale.transaction;
+    assert_eq!((transaction.id, transaction.created_at), (attempt.transaction_id, attempt.at));
+    assert_eq!((transaction.buyer_id, transaction.seller_id), (buyer.id, seller.id));
+    assert_eq!((transaction.item_id, transaction.price), (listed.id, listed.price));
+    assert_eq!((transaction.kind, transaction.status), (TransactionType::Trade, TransactionStatus::Completed));
+    assert_eq!(sale.item, Item { status: ItemStatus::Sold, updated_at: attempt.at, ..listed });
+
+    let details = item::get(store, sale.item.id).await.expect("is there");
+    assert_eq!((details.item, details.transactions), (sale.item, vec![transaction]));
+    let opened = [CENTS, CENTS, OPENING * 100_000_000, OPENING * 10_000];
+    let [usd, eur, btc, gold] = opened;
+    assert_eq!(amounts(store, &buyer).await, [usd, eur, btc, gold - 12_345]);
+    assert_eq!(amounts(store, &seller).await, [usd, eur, btc, gold + 12_345]);
+}
+
+pub(crate) async fn what_costs_nothing_can_be_bought(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let item = sell(store, &seller, usd(0)).await;
+    assert_eq!(buy(store, &buyer, &item, None).await.expect("buys").transaction.price, usd(0));
+    assert_eq!((dollars(store, &buyer).await, dollars(store, &seller).await), (CENTS, CENTS));
+}
+
+pub(crate) async fn the_last_cent_can_be_spent_and_no_more(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let (all, cent) = (sell(store, &seller, usd(CENTS)).await, sell(store, &seller, usd(1)).await);
+    buy(store, &buyer, &all, None).await.expect("buys");
+    assert_eq!(dollars(store, &buyer).await, 0);
+    let refusal = buy(store, &buyer, &cent, None).await;
+    assert_eq!(refusal, Err(PurchaseError::InsufficientFunds { price: usd(1), balance: usd(0) }));
+    assert_eq!((dollars(store, &buyer).await, dollars(store, &seller).await), (0, 2 * CENTS));
+}
+
+pub(crate) async fn refusals_come_in_order_and_change_nothing(store: &dyn Store) {
+    let (seller, buyer, poor) = (user("seller"), user("buyer"), user("poor"));
+    let (sold, dear) = (sell(store, &seller, usd(1)).await, sell(store, &seller, usd(CENTS + 1)).await);
+    buy(store, &buyer, &sold, None).await.expect("buys");
+    let nowhere = Item { id: id::next(), ..sold.clone() };
+
+    let cases: [(&Caller, &Item, PurchaseError); 5] = [
+        (&poor, &nowhere, ItemNotFound.into()),
+        (&seller, &dear, PurchaseError::OwnItem),
+        // Also where it is sold already.
+        (&seller, &sold, PurchaseError::OwnItem),
+        (&buyer, &sold, PurchaseError::ItemNotAvailable),
+        (&poor, &dear, PurchaseError::InsufficientFunds { price: usd(CENTS + 1), balance: usd(CENTS) }),
+    ];
+    for (caller, item, refusal) in cases {
+        assert_eq!(buy(store, caller, item, None).await, Err(refusal));
+    }
+    assert_eq!(item::get(store, dear.id).await.expect("is there").item, dear);
+    assert_eq!(item::get(store, sold.id).await.expect("is there").transactions.len(), 1);
+    assert_eq!(dollars(store, &poor).await, CENTS);
+}
+
+pub(crate) async fn of_64_buyers_at_once_one_wins(store: &dyn Store) {
+    let seller = user("seller");
+    let item = sell(store, &seller, usd(500)).await;
+    let buyers: Vec<_> = (0..64).map(|n| user(&format!("buyer-{n}"))).collect();
+    let outcomes = join_all(buyers.iter().map(|buyer| buy(store, buyer, &item, None))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);
+    assert_eq!((won.len(), lost.len()), (1, 63));
+    assert!(lost.into_iter().all(|outcome| outcome == Err(PurchaseError::ItemNotAvailable)));
+    let balances = join_all(buyers.iter().map(|buyer| dollars(store, buyer))).await;
+    assert_eq!(balances.iter().sum::<i64>(), 64 * CENTS - 500);
+    assert_eq!(dollars(store, &seller).await, CENTS + 500);
+}
+
+pub(crate) async fn a_buyer_cannot_spend_money_twice_at_once(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let price = CENTS / 4 - 1;
+    let items = join_all((0..20).map(|_| sell(store, &seller, usd(price)))).await;
+    let outcomes = join_all(items.iter().map(|item| buy(store, &buyer, item, None))).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 4);
+    let refused = PurchaseError::InsufficientFunds { price: usd(price), balance: usd(4) };
+    assert!(outcomes.iter().filter_map(|outcome| outcome.as_ref().err()).all(|error| *error == refused));
+    assert_eq!(dollars(store, &buyer).await, 4);
+}
+
+pub(crate) async fn retries_at_once_end_as_one_purchase(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let item = sell(store, &seller, usd(100)).await;
+    let outcomes = join_all((0..20).map(|_| buy(store, &buyer, &item, Some("once")))).await;
+    let first = outcomes[0].clone().expect("buys");
+    assert!(outcomes.into_iter().all(|outcome| outcome.as_ref() == Ok(&first)));
+    assert_eq!(buy(store, &buyer, &item, Some("once")).await, Ok(first));
+    assert_eq!(dollars(store, &buyer).await, CENTS - 100);
+    assert_eq!(buy(store, &buyer, &item, Some("twice")).await, Err(PurchaseError::ItemNotAvailable));
+}
+
+pub(crate) async fn a_key_is_for_one_purchase_of_one_buyer(store: &dyn Store) {
+    let (seller, buyer, other) = (user("seller"), user("buyer"), user("other"));
+    let items = join_all((0..3).map(|_| sell(store, &seller, usd(1)))).await;
+    let first = buy(store, &buyer, &items[0], Some("key")).await.expect("buys");
+    assert_eq!(buy(store, &buyer, &items[1], Some("key")).await, Err(PurchaseError::IdempotencyKeyReused));
+    let mut of_another_type = attempt(&buyer, &items[0], Some("key"));
+    of_another_type.order.kind = TransactionType::Investment;
+    let refused = store.purchase(of_another_type).await.expect("no failure");
+    assert_eq!(refused, Err(PurchaseError::IdempotencyKeyReused));
+    // Neither took the key's first outcome away, nor the item.
+    assert_eq!(buy(store, &buyer, &items[0], Some("key")).await, Ok(first));
+    buy(store, &other, &items[1], Some("key")).await.expect("another buyer's keys are others");
+    buy(store, &buyer, &items[2], Some("KEY")).await.expect("another key");
+}
+
+pub(crate) async fn a_refusal_is_remembered(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let nowhere = Item { id: id::next(), ..sell(store, &seller, usd(1)).await };
+    for _ in 0..2 {
+        assert_eq!(buy(store, &buyer, &nowhere, Some("nowhere")).await, Err(ItemNotFound.into()));
+    }
+    // The item that was not there appears: a retry must not buy what its client was told it could not.
+    store.create_item(&seller, &nowhere).await.expect("creates");
+    assert_eq!(buy(store, &buyer, &nowhere, Some("nowhere")).await, Err(ItemNotFound.into()));
+
+    let dear = sell(store, &seller, usd(CENTS + 1)).await;
+    let poor = Err(PurchaseError::InsufficientFunds { price: usd(CENTS + 1), balance: usd(CENTS) });
+    assert_eq!(buy(store, &buyer, &dear, Some("dear")).await, poor);
+    let own = sell(store, &buyer, usd(10)).await;
+    buy(store, &seller, &own, None).await.expect("the buyer now has enough");
+    assert_eq!(buy(store, &buyer, &dear, Some("dear")).await, poor);
+    buy(store, &buyer, &dear, Some("again")).await.expect("a new key is a new try");
+
+    let late = user("late");
+    assert_eq!(buy(store, &late, &dear, Some("late")).await, Err(PurchaseError::ItemNotAvailable));
+    assert_eq!(buy(store, &late, &dear, Some("late")).await, Err(PurchaseError::ItemNotAvailable));
+    assert_eq!(buy(store, &seller, &dear, Some("own")).await, Err(PurchaseError::OwnItem));
+    assert_eq!(buy(store, &seller, &dear, Some("own")).await, Err(PurchaseError::OwnItem));
+}

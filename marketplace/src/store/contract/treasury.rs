@@ -1,0 +1,31 @@
+use platform::{Currency, Kind, Page};
+
+use super::{amounts, attempt, sell, usd, user};
+use crate::{
+    id,
+    item::{Item, ItemFilter, ItemQuery, Sort},
+    store::{Error, Store},
+};
+
+/// Of the greatest opening balance the treasury has one to issue.
+pub(crate) async fn a_wallet_too_many_is_refused_and_leaves_nothing(store: &dyn Store) {
+    let (rich, late) = (user("rich"), user("late"));
+    let item = sell(store, &rich, usd(1)).await;
+    assert_eq!(amounts(store, &rich).await[2], 92_233_720_368 * Currency::Btc.scale());
+
+    let exhausted = |error: &Error| matches!(error, Error::TreasuryExhausted(Currency::Btc));
+    // Twice: a failure opens no account, and is not remembered under a key.
+    for _ in 0..2 {
+        let error = store.wallet(&late).await.expect_err("no money left");
+        assert!(exhausted(&error), "{error:?}");
+        let error = store.purchase(attempt(&late, &item, Some("key"))).await.expect_err("no money left");
+        assert!(exhausted(&error), "{error:?}");
+        let listing = Item { id: id::next(), seller_id: late.id, ..item.clone() };
+        let error = store.create_item(&late, &listing).await.expect_err("no money left");
+        assert!(exhausted(&error), "{error:?}");
+        let error = platform::Error::from(error);
+        assert_eq!((error.kind(), error.reason()), (Kind::ResourceExhausted, "treasury_exhausted"));
+    }
+    let all = ItemQuery { filter: ItemFilter::default(), sort: Sort::Newest, page: Page { page: 1, limit: 20 } };
+    assert_eq!(store.list_items(&all).await.expect("lists"), (vec![item], 1));
+}

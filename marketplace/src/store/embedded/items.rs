@@ -1,0 +1,171 @@
+//! Listings in SQLite.
+
+use bson::oid::ObjectId;
+use chrono::{DateTime, Utc};
+use diesel::{dsl::sql, helper_types::IntoBoxed, prelude::*, sql_types::BigInt, sqlite::Sqlite};
+
+use super::{
+    Error,
+    rows::{ItemRow, TransactionRow, parse},
+    schema::{accounts, item_tags, item_totals, items, transactions},
+};
+use crate::{
+    item::{HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemStatus, PriceRank, Seller, Sort},
+    purchase::TransactionStatus,
+};
+
+/// The listings of a page, and how many match in all.
+pub(super) fn list(connection: &mut SqliteConnection, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {
+    let total = total(connection, &query.filter)?;
+    let rows = matching(&query.filter).select(ItemRow::as_select());
+    let rows = match query.sort {
+        Sort::Newest => rows.order((items::created_at.desc(), items::id.desc())),
+        Sort::Oldest => rows.order((items::created_at.asc(), items::id.desc())),
+        Sort::Price => rows.order((items::price_rank.asc(), items::id.desc())),
+        Sort::PriceDesc => rows.order((items::price_rank.desc(), items::id.desc())),
+    };
+    let rows = rows.limit(query.page.limit.into()).offset(query.page.offset()).load(connection)?;
+    let items = rows.into_iter().map(Item::try_from).collect::<Result<_, _>>()?;
+    Ok((items, total))
+}
+
+fn matching(filter: &ItemFilter) -> IntoBoxed<'_, items::table, Sqlite> {
+    let mut query = items::table.into_boxed();
+    if let Some(category) = filter.category {
+        query = query.filter(items::category.eq(category.as_str()));
+    }
+    if let Some(status) = filter.status {
+        query = query.filter(items::status.eq(status.as_str()));
+    }
+    if let Some(currency) = filter.currency {
+        query = query.filter(items::currency.eq(currency.code()));
+    }
+    if let Some(is_premium) = filter.is_premium {
+        query = query.filter(items::is_premium.eq(is_premium));
+    }
+    if let Some(min) = filter.min_price {
+        query = query.filter(items::price_rank.ge(min.to_string()));
+    }
+    if let Some(max) = filter.max_price {
+        query = query.filter(items::price_rank.le(max.to_string()));
+    }
+    if let Some(seller) = filter.seller_id {
+        query = query.filter(items::seller_id.eq(seller.to_string()));
+    }
+    if let Some(tag) = &filter.tag {
+        query =
+            query.filter(items::id.eq_any(item_tags::table.filter(item_tags::tag.eq(tag)).select(item_tags::item_id)));
+    }
+    query
+}
+
+/// How many listings match: from the totals where these can say, by counting otherwise.
+fn total(connection: &mut SqliteConnection, filter: &ItemFilter) -> Result<u64, Error> {
+    let ItemFilter { category, status, currency, min_price, max_price, seller_id, is_premium, tag } = filter;
+    let total: i64 = if min_price.is_some() || max_price.is_some() || seller_id.is_some() || tag.is_some() {
+        matching(filter).count().get_result(connection)?
+    } else {
+        let mut query = item_totals::table.into_boxed();
+        if let Some(category) = category {
+            query = query.filter(item_totals::category.eq(category.as_str()));
+        }
+        if let Some(status) = status {
+            query = query.filter(item_totals::status.eq(status.as_str()));
+        }
+        if let Some(currency) = currency {
+            query = query.filter(item_totals::currency.eq(currency.code()));
+        }
+        if let Some(is_premium) = is_premium {
+            query = query.filter(item_totals::is_premium.eq(is_premium));
+        }
+        query.select(sql::<BigInt>("coalesce(sum(total), 0)")).get_result(connection)?
+    };
+    Ok(total.unsigned_abs())
+}
+
+/// A listing alone.
+pub(super) fn find(connection: &mut SqliteConnection, id: ObjectId) -> Result<Option<Item>, Error> {
+    let row = items::table.find(id.to_hex()).select(ItemRow::as_select()).first(connection).optional()?;
+    row.map(Item::try_from).transpose()
+}
+
+/// A listing with its seller and history.
+pub(super) fn details(connection: &mut SqliteConnection, id: ObjectId) -> Result<Option<ItemDetails>, Error> {
+    let id = id.to_hex();
+    let row: Option<(ItemRow, (String, String, i64, i64))> = items::table
+        .find(&id)
+        .inner_join(accounts::table)
+        .select((
+            ItemRow::as_select(),
+            (accounts::owner, accounts::username, accounts::active_listings, accounts::completed_sales),
+        ))
+        .first(connection)
+        .optional()?;
+    let Some((item, (owner, username, active_listings, completed_sales))) = row else { return Ok(None) };
+    let history: Vec<TransactionRow> = transactions::table
+        .filter(transactions::item_id.eq(&id))
+        .filter(transactions::status.eq(TransactionStatus::Completed.as_str()))
+        .order((transactions::created_at.desc(), transactions::id.desc()))
+        .limit(HISTORY)
+        .select(TransactionRow::as_select())
+        .load(connection)?;
+    Ok(Some(ItemDetails {
+        item: item.try_into()?,
+        seller: Seller {
+            id: parse(&owner)?,
+            username,
+            active_listings: active_listings.unsigned_abs(),
+            completed_sales: completed_sales.unsigned_abs(),
+        },
+        transactions: history.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+    }))
+}
+
+/// Adds an available listing of a seller who has an account.
+pub(super) fn insert(connection: &mut SqliteConnection, item: &Item) -> Result<(), Error> {
+    let (id, seller) = (item.id.to_hex(), item.seller_id.to_string());
+    diesel::insert_into(items::table)
+        .values((
+            items::id.eq(&id),
+            items::name.eq(&item.name),
+            items::description.eq(&item.description),
+            items::category.eq(item.category.as_str()),
+            items::currency.eq(item.price.currency.code()),
+            items::price.eq(item.price.minor_units),
+            items::price_rank.eq(PriceRank::from(item.price).to_string()),
+            items::seller_id.eq(&seller),
+            items::status.eq(item.status.as_str()),
+            items::is_premium.eq(item.is_premium),
+            items::tags.eq(serde_json::to_string(&item.tags).map_err(|error| Error::Failed(error.into()))?),
+            items::created_at.eq(item.created_at.timestamp_micros()),
+            items::updated_at.eq(item.updated_at.timestamp_micros()),
+        ))
+        .execute(connection)?;
+    for tag in &item.tags {
+        diesel::insert_into(item_tags::table)
+            .values((item_tags::tag.eq(tag), item_tags::item_id.eq(&id)))
+            .execute(connection)?;
+    }
+    diesel::update(accounts::table.find(&seller))
+        .set(accounts::active_listings.eq(accounts::active_listings + 1))
+        .execute(connection)?;
+    Ok(())
+}
+
+/// Marks an available item as sold, for its seller too; `false` where it is not available.
+pub(super) fn mark_sold(connection: &mut SqliteConnection, item: &Item, at: DateTime<Utc>) -> Result<bool, Error> {
+    let available = items::table.find(item.id.to_hex()).filter(items::status.eq(ItemStatus::Available.as_str()));
+    let sold = diesel::update(available)
+        .set((items::status.eq(ItemStatus::Sold.as_str()), items::updated_at.eq(at.timestamp_micros())))
+        .execute(connection)?;
+    if sold == 0 {
+        return Ok(false);
+    }
+    diesel::update(accounts::table.find(item.seller_id.to_string()))
+        .set((
+            accounts::active_listings.eq(accounts::active_listings - 1),
+            accounts::completed_sales.eq(accounts::completed_sales + 1),
+        ))
+        .execute(connection)?;
+    Ok(true)
+}

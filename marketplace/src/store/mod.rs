@@ -1,0 +1,86 @@
+//! What the marketplace asks of a store, whatever it is. `contract` is the test suite that every store passes.
+
+use async_trait::async_trait;
+use bson::oid::ObjectId;
+use platform::{Caller, Currency, Kind};
+
+use crate::{
+    item::{Item, ItemDetails, ItemQuery},
+    ledger::Discrepancy,
+    purchase::{Attempt, PurchaseError, Sale},
+    wallet::Wallet,
+};
+
+#[cfg(test)]
+mod contract;
+pub mod embedded;
+
+/// Where listings, transactions and the ledger live.
+///
+/// Each method that writes is one atomic, durable act: after `Ok` all of it is there, also after a crash; after `Err`
+/// none of it is, except that the outcome of an act which was cut off by [`Error::Unavailable`] is unknown. Whatever runs
+/// at once ends as if it had run in some order.
+///
+/// A method that takes a [`Caller`] opens an account for one who has none, under the name the caller has then, and issues
+/// the opening balance of each currency from the treasury by ledger entries: once, however many first calls there are.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The name of the kind of store: `embedded` or `mongodb`.
+    fn backend(&self) -> &'static str;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), Error>;
+
+    /// The listings of one page, and how many match in all, of one moment.
+    async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error>;
+
+    /// A listing, its seller as of the same moment, and its newest completed transactions.
+    async fn item(&self, id: ObjectId) -> Result<Option<ItemDetails>, Error>;
+
+    /// Adds a listing of `seller`.
+    async fn create_item(&self, seller: &Caller, item: &Item) -> Result<(), Error>;
+
+    /// Sells an item: item sold, buyer debited, seller credited, transaction and ledger entry written, or a refusal.
+    ///
+    /// What is checked, in this order: the idempotency key, that there is the item, that it is not the buyer's own, that
+    /// it is available, that the buyer has its price. The outcome of an attempt with a key, sale or refusal, is remembered
+    /// in the same act, and every later attempt of that buyer with that key ends the same; where it is for another item
+    /// or of another type it is refused with [`PurchaseError::IdempotencyKeyReused`].
+    async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error>;
+
+    /// What the owner has. Writes nothing where the owner has an account.
+    async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error>;
+
+    /// For each currency the sum over all accounts of one moment, the treasury's included, in minor units: 0 unless there
+    /// is a bug.
+    async fn imbalance(&self) -> Result<Vec<(Currency, i128)>, Error>;
+
+    /// The accounts whose balance is not what their entries add up to: none unless there is a bug. Reads the whole ledger.
+    async fn audit(&self) -> Result<Vec<Discrepancy>, Error>;
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a store did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A wallet cannot be opened: what the treasury has issued would not fit 64 bits any more.
+    #[error("the treasury has no {0} left to open a wallet with")]
+    TreasuryExhausted(Currency),
+    /// Trying again later may help.
+    #[error("the store is not available")]
+    Unavailable(#[source] Cause),
+    /// A bug, or a damaged store.
+    #[error("the store failed")]
+    Failed(#[source] Cause),
+}
+
+impl From<Error> for platform::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::TreasuryExhausted(_) => Self::new(Kind::ResourceExhausted, "treasury_exhausted", error.to_string()),
+            Error::Unavailable(cause) => Self::unavailable("the store", cause),
+            Error::Failed(cause) => Self::internal(cause),
+        }
+    }
+}
