@@ -1,1 +1,70 @@
+//! The discourse service: channels, who may enter them, and what is said there.
+//!
+//! One replica is [`serve`] on a port and a [`store::Store`]; replicas share the store and nothing else. A request's way
+//! is `service` (a table of the RPCs) → `convert` (protobuf to the domain, with all checks) → a domain file → the store.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what a channel is, its limits, who may see, read and post | [`channel`] |
+//! | what a post is, its limits, how one is refused | [`post`] |
+//! | how a post gets its topic | [`topic`] |
+//! | what a store must keep, and the stores | [`store`] |
+//! | flags and environment | [`config`] |
 
+use std::sync::Arc;
+
+use platform::{
+    health::Health,
+    metrics::Metrics,
+    replica::{self, Identity},
+    server,
+};
+use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+
+use crate::{service::Service, store::Store};
+
+pub mod channel;
+pub mod config;
+mod convert;
+pub mod post;
+mod service;
+pub mod store;
+pub mod topic;
+
+pub use config::Config;
+
+/// Full name of the gRPC service.
+pub const SERVICE: &str = SERVICE_NAME;
+
+/// Bytes of a request at most: the longest post, in four-byte characters, fits.
+const MAX_REQUEST_BYTES: usize = 128 * 1024;
+
+/// Serves one replica until `shutdown`, then finishes the calls in flight.
+///
+/// Everything runs inside the future: dropping it closes the port and all connections at once.
+pub async fn serve(
+    listener: TcpListener,
+    instance: String,
+    store: Arc<dyn Store>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let metrics = Metrics::new("discourse")?;
+    let health = Health::new(SERVICE).await;
+    let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
+    let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
+    // Not an async closure: one that borrows makes a future that rustc cannot prove `Send` (rust-lang/rust#110338).
+    let ping = || {
+        let store = Arc::clone(&store);
+        async move { store.ping().await }
+    };
+    tokio::join!(
+        health.follow(ping, shutdown.clone()),
+        server::serve(listener, app, metrics.clone(), shutdown.clone()),
+    );
+    Ok(())
+}

@@ -1,0 +1,3 @@
+DROP TABLE post_totals;
+DROP TABLE posts;
+DROP TABLE channels;

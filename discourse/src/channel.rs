@@ -1,0 +1,196 @@
+//! Channels, and who may do what in them.
+
+use chrono::{DateTime, Utc};
+use platform::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations, words};
+use uuid::Uuid;
+
+use crate::{post::Post, store::Store, topic::Topic};
+
+words! {
+    /// Who may read and post.
+    ChannelType {
+        /// All read, all post.
+        Public = "public",
+        /// Only the creator sees it, reads it and posts.
+        Private = "private",
+        /// All read, only the creator posts.
+        Sovereign = "sovereign",
+    }
+}
+
+/// A place to argue in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    pub id: i64,
+    pub name: String,
+    /// Empty where there is none.
+    pub description: String,
+    pub kind: ChannelType,
+    /// Empty where there is none.
+    pub zone: String,
+    pub created_by: Uuid,
+    pub created_at: DateTime<Utc>,
+    /// When it was last posted in, or opened.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// The rules of access, all in this place. `None` is somebody unknown.
+impl Channel {
+    /// Whether it shows to `viewer`, in lists and by its id.
+    pub fn may_read(&self, viewer: Option<Uuid>) -> bool {
+        self.kind != ChannelType::Private || self.is_creator(viewer)
+    }
+
+    /// Whether `author` may post.
+    pub fn may_post(&self, author: Uuid) -> bool {
+        self.kind == ChannelType::Public || self.is_creator(Some(author))
+    }
+
+    /// Whether `author` may pin posts.
+    pub fn may_pin(&self, author: Uuid) -> bool {
+        self.is_creator(Some(author))
+    }
+
+    fn is_creator(&self, user: Option<Uuid>) -> bool {
+        user == Some(self.created_by)
+    }
+}
+
+/// Why a channel cannot be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelError {
+    #[error("there is no such channel")]
+    NotFound,
+    #[error("this channel is not open to you")]
+    AccessDenied,
+}
+
+impl From<ChannelError> for Error {
+    fn from(error: ChannelError) -> Self {
+        let (kind, reason) = match error {
+            ChannelError::NotFound => (Kind::NotFound, "channel_not_found"),
+            ChannelError::AccessDenied => (Kind::PermissionDenied, "channel_access_denied"),
+        };
+        Self::new(kind, reason, error.to_string())
+    }
+}
+
+/// A channel to open, its limits checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewChannel {
+    pub name: String,
+    pub description: String,
+    pub kind: ChannelType,
+    pub zone: String,
+}
+
+impl NewChannel {
+    /// Trims and checks the texts: name 1 to 255 characters, description up to 5000, zone up to 100.
+    pub fn new(name: &str, description: &str, kind: ChannelType, zone: &str, violations: &mut Violations) -> Self {
+        Self {
+            name: violations.text("name", name, 1..=255),
+            description: violations.text("description", description, 0..=5000),
+            kind,
+            zone: violations.text("zone", zone, 0..=100),
+        }
+    }
+}
+
+/// Which channels to list.
+#[derive(Clone, Debug)]
+pub struct ChannelQuery {
+    pub kind: Option<ChannelType>,
+    /// To the letter.
+    pub zone: Option<String>,
+    pub created_by: Option<Uuid>,
+    pub page: Page,
+}
+
+/// Which posts of which channel to read.
+#[derive(Clone, Debug)]
+pub struct PostQuery {
+    pub channel_id: i64,
+    pub topic: Option<Topic>,
+    pub page: Page,
+}
+
+/// A page of channels.
+#[derive(Debug)]
+pub struct ChannelList {
+    pub channels: Vec<Channel>,
+    pub info: PageInfo,
+}
+
+/// A channel with a page of its posts.
+#[derive(Debug)]
+pub struct ChannelPage {
+    pub channel: Channel,
+    pub posts: Vec<Post>,
+    pub info: PageInfo,
+}
+
+/// The channels of one page that the viewer may see, newest first.
+pub async fn list(store: &dyn Store, viewer: Option<Caller>, query: ChannelQuery) -> Result<ChannelList, Error> {
+    let (channels, total) = store.list_channels(viewer.map(|viewer| viewer.id), &query).await?;
+    Ok(ChannelList { channels, info: query.page.of(total) })
+}
+
+/// A channel and a page of its posts; every [`ChannelError`].
+pub async fn read(store: &dyn Store, viewer: Option<Caller>, query: PostQuery) -> Result<ChannelPage, Error> {
+    let (channel, posts, total) = store.channel(&query).await?.ok_or(ChannelError::NotFound)?;
+    if !channel.may_read(viewer.map(|viewer| viewer.id)) {
+        return Err(ChannelError::AccessDenied.into());
+    }
+    Ok(ChannelPage { channel, posts, info: query.page.of(total) })
+}
+
+/// Opens a channel in the caller's name.
+pub async fn create(store: &dyn Store, creator: Caller, channel: NewChannel) -> Result<Channel, Error> {
+    Ok(store.create_channel(creator.id, channel, time::now()).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn access_is_as_the_contract_has_it() {
+        let (creator, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        // kind, the other reads, the other posts
+        for (kind, reads, posts) in [
+            (ChannelType::Public, true, true),
+            (ChannelType::Private, false, false),
+            (ChannelType::Sovereign, true, false),
+        ] {
+            let channel = Channel {
+                id: 1,
+                name: "agora".to_owned(),
+                description: String::new(),
+                kind,
+                zone: String::new(),
+                created_by: creator,
+                created_at: time::now(),
+                updated_at: time::now(),
+            };
+            assert!(channel.may_read(Some(creator)) && channel.may_post(creator) && channel.may_pin(creator));
+            assert_eq!(channel.may_read(Some(other)), reads, "{kind:?}");
+            assert_eq!(channel.may_read(None), reads, "{kind:?}");
+            assert_eq!(channel.may_post(other), posts, "{kind:?}");
+            assert!(!channel.may_pin(other), "{kind:?}");
+        }
+    }
+
+    fn accepted(name: &str, description: &str, zone: &str) -> bool {
+        let mut violations = Violations::default();
+        NewChannel::new(name, description, ChannelType::Public, zone, &mut violations);
+        violations.into_result().is_ok()
+    }
+
+    #[test]
+    fn limits_hold_at_the_edge_and_one_past_it() {
+        let ä = |count: usize| "ä".repeat(count);
+        assert!(accepted("n", "", "") && accepted(&ä(255), &ä(5000), &ä(100)));
+        assert!(!accepted(" ", "", "") && !accepted(&ä(256), "", ""));
+        assert!(!accepted("n", &ä(5001), "") && !accepted("n", "", &ä(101)));
+    }
+}

@@ -1,0 +1,119 @@
+//! Posts.
+
+use chrono::{DateTime, Utc};
+use platform::{Caller, Error, Kind, time, validate::Violations};
+use uuid::Uuid;
+
+use crate::{
+    channel::{Channel, ChannelError},
+    store::Store,
+    topic::Topic,
+};
+
+/// Something said in a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Post {
+    pub id: i64,
+    pub channel_id: i64,
+    pub author_id: Uuid,
+    /// Empty where there is none.
+    pub title: String,
+    pub content: String,
+    pub topic: Topic,
+    pub is_pinned: bool,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A post to make, its limits checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPost {
+    pub channel_id: i64,
+    pub title: String,
+    pub content: String,
+    pub topic: Topic,
+    pub is_pinned: bool,
+}
+
+impl NewPost {
+    /// Trims and checks the texts: title up to 500 characters, content 1 to 20000. Without a topic the words decide.
+    pub fn new(
+        channel_id: i64,
+        title: &str,
+        content: &str,
+        topic: Option<Topic>,
+        is_pinned: bool,
+        violations: &mut Violations,
+    ) -> Self {
+        if channel_id < 1 {
+            violations.add("channel_id", if channel_id == 0 { "is required" } else { "must be 1 or more" });
+        }
+        let title = violations.text("title", title, 0..=500);
+        let content = violations.text("content", content, 1..=20_000);
+        let topic = topic.unwrap_or_else(|| Topic::of(&title, &content));
+        Self { channel_id, title, content, topic, is_pinned }
+    }
+}
+
+/// Why a post is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PostError {
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    #[error("only the creator of a channel may pin posts")]
+    PinDenied,
+}
+
+impl From<PostError> for Error {
+    fn from(error: PostError) -> Self {
+        match error {
+            PostError::Channel(error) => error.into(),
+            PostError::PinDenied => Self::new(Kind::PermissionDenied, "pin_denied", error.to_string()),
+        }
+    }
+}
+
+/// Whether `author` may make `post` in `channel`: what a store asks in the act that keeps the post.
+pub fn permit(channel: Option<&Channel>, author: Uuid, post: &NewPost) -> Result<(), PostError> {
+    let channel = channel.ok_or(ChannelError::NotFound)?;
+    if !channel.may_post(author) {
+        return Err(ChannelError::AccessDenied.into());
+    }
+    if post.is_pinned && !channel.may_pin(author) {
+        return Err(PostError::PinDenied);
+    }
+    Ok(())
+}
+
+/// Posts in the caller's name; every [`PostError`].
+pub async fn create(store: &dyn Store, author: Caller, post: NewPost) -> Result<Post, Error> {
+    Ok(store.create_post(author.id, post, time::now()).await??)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(channel_id: i64, title: &str, content: &str) -> bool {
+        let mut violations = Violations::default();
+        NewPost::new(channel_id, title, content, None, false, &mut violations);
+        violations.into_result().is_ok()
+    }
+
+    #[test]
+    fn limits_hold_at_the_edge_and_one_past_it() {
+        let ä = |count: usize| "ä".repeat(count);
+        assert!(accepted(1, "", "c") && accepted(i64::MAX, &ä(500), &ä(20_000)));
+        assert!(!accepted(0, "", "c") && !accepted(-1, "", "c"));
+        assert!(!accepted(1, &ä(501), "c") && !accepted(1, "", &ä(20_001)) && !accepted(1, "", " \n"));
+    }
+
+    #[test]
+    fn a_topic_that_is_given_stands() {
+        let mut violations = Violations::default();
+        let post = NewPost::new(1, "", "market prices", Some(Topic::Strategic), false, &mut violations);
+        assert_eq!(post.topic, Topic::Strategic);
+        let post = NewPost::new(1, "", "market prices", None, false, &mut violations);
+        assert_eq!(post.topic, Topic::Economic);
+    }
+}

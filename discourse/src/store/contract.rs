@@ -1,0 +1,245 @@
+//! What every store must do, as one test suite: `store_contract!` makes a test of each case on fresh stores.
+
+use std::{any::Any, collections::HashSet, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use platform::{Page, time};
+use uuid::Uuid;
+
+use super::Store;
+use crate::{
+    channel::{Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
+    post::{NewPost, Post, PostError},
+    topic::Topic,
+};
+
+/// An empty store, and what must outlive it.
+pub(super) struct Fresh {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) _keep: Box<dyn Any + Send>,
+}
+
+/// Makes the tests of a store from a function that opens a fresh one.
+macro_rules! store_contract {
+    ($fresh:path) => {
+        $crate::store::contract::store_contract! { @cases $fresh: [
+            a_channel_is_read_back,
+            an_unknown_channel_is_none,
+            channels_are_listed_newest_first_by_pages,
+            filters_match_to_the_letter,
+            lists_show_private_channels_to_their_creator_alone,
+            posts_are_permitted_as_the_channel_has_it,
+            pinned_posts_come_first_then_the_newest,
+            a_topic_filters_posts_and_their_total,
+            posts_are_paged,
+            a_post_updates_its_channel,
+            concurrent_posts_are_all_there,
+        ] }
+    };
+    (@cases $fresh:path: [$($case:ident),* $(,)?]) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $case() {
+            let fresh = $fresh().await;
+            $crate::store::contract::$case(&*fresh.store).await;
+        }
+    )*};
+}
+
+pub(super) use store_contract;
+
+fn draft(name: &str, kind: ChannelType) -> NewChannel {
+    NewChannel { name: name.to_owned(), description: String::new(), kind, zone: String::new() }
+}
+
+pub(super) async fn open(store: &dyn Store, creator: Uuid, kind: ChannelType) -> Channel {
+    store.create_channel(creator, draft("agora", kind), time::now()).await.expect("opens")
+}
+
+fn words(channel: &Channel, content: &str) -> NewPost {
+    let (channel_id, content) = (channel.id, content.to_owned());
+    NewPost { channel_id, title: String::new(), content, topic: Topic::General, is_pinned: false }
+}
+
+async fn say(store: &dyn Store, author: Uuid, post: NewPost, at: DateTime<Utc>) -> Post {
+    store.create_post(author, post, at).await.expect("no failure").expect("permitted")
+}
+
+pub(super) fn first_page(channel_id: i64) -> PostQuery {
+    PostQuery { channel_id, topic: None, page: Page { page: 1, limit: 100 } }
+}
+
+fn all() -> ChannelQuery {
+    ChannelQuery { kind: None, zone: None, created_by: None, page: Page { page: 1, limit: 100 } }
+}
+
+async fn ids(store: &dyn Store, viewer: Option<Uuid>, query: ChannelQuery) -> Vec<i64> {
+    let (channels, total) = store.list_channels(viewer, &query).await.expect("lists");
+    if query.page.limit == 100 {
+        assert_eq!(total, channels.len() as u64);
+    }
+    channels.into_iter().map(|channel| channel.id).collect()
+}
+
+async fn read(store: &dyn Store, query: &PostQuery) -> (Vec<i64>, u64) {
+    let (_, posts, total) = store.channel(query).await.expect("reads").expect("there");
+    (posts.into_iter().map(|post| post.id).collect(), total)
+}
+
+pub(super) async fn a_channel_is_read_back(store: &dyn Store) {
+    let (creator, at) = (Uuid::new_v4(), time::now());
+    let draft = NewChannel {
+        name: "ägora \u{1f980}".to_owned(),
+        description: "a place".to_owned(),
+        kind: ChannelType::Sovereign,
+        zone: "athens".to_owned(),
+    };
+    let channel = store.create_channel(creator, draft.clone(), at).await.expect("opens");
+    assert_eq!((&channel.name, &channel.description, &channel.zone), (&draft.name, &draft.description, &draft.zone));
+    assert_eq!((channel.kind, channel.created_by), (draft.kind, creator));
+    assert_eq!((channel.created_at, channel.updated_at), (at, at));
+    let (read, posts, total) = store.channel(&first_page(channel.id)).await.expect("reads").expect("there");
+    assert_eq!((read, posts, total), (channel, vec![], 0));
+}
+
+pub(super) async fn an_unknown_channel_is_none(store: &dyn Store) {
+    assert!(store.channel(&first_page(1)).await.expect("reads").is_none());
+    assert!(store.channel(&first_page(i64::MAX)).await.expect("reads").is_none());
+}
+
+pub(super) async fn channels_are_listed_newest_first_by_pages(store: &dyn Store) {
+    let (creator, start) = (Uuid::new_v4(), time::now());
+    let mut newest_first = Vec::new();
+    // Two of each moment: ties are broken by id.
+    for number in 0..8 {
+        let at = start + TimeDelta::microseconds(number / 2);
+        let channel = store.create_channel(creator, draft("agora", ChannelType::Public), at).await.expect("opens");
+        newest_first.insert(0, channel.id);
+    }
+    assert_eq!(ids(store, None, all()).await, newest_first);
+    for (page, expected) in [(1, &newest_first[..3]), (2, &newest_first[3..6]), (3, &newest_first[6..]), (4, &[][..])] {
+        let query = ChannelQuery { page: Page { page, limit: 3 }, ..all() };
+        let (channels, total) = store.list_channels(None, &query).await.expect("lists");
+        assert_eq!((channels.iter().map(|c| c.id).collect::<Vec<_>>().as_slice(), total), (expected, 8));
+    }
+    let far = ChannelQuery { page: Page { page: u32::MAX, limit: 100 }, ..all() };
+    assert_eq!(store.list_channels(None, &far).await.expect("lists"), (vec![], 8));
+}
+
+pub(super) async fn filters_match_to_the_letter(store: &dyn Store) {
+    let (ada, bob) = (Uuid::new_v4(), Uuid::new_v4());
+    let mut opened = Vec::new();
+    for (creator, kind, zone) in [
+        (ada, ChannelType::Public, "north"),
+        (ada, ChannelType::Sovereign, "North"),
+        (bob, ChannelType::Public, "north"),
+        (bob, ChannelType::Public, ""),
+    ] {
+        let draft = NewChannel { zone: zone.to_owned(), ..draft("agora", kind) };
+        opened.push(store.create_channel(creator, draft, time::now()).await.expect("opens").id);
+    }
+    let [first, second, third, fourth] = opened[..] else { panic!("four") };
+    let zone = |zone: &str| Some(zone.to_owned());
+    assert_eq!(ids(store, None, ChannelQuery { zone: zone("north"), ..all() }).await, [third, first]);
+    assert_eq!(ids(store, None, ChannelQuery { zone: zone("nowhere"), ..all() }).await, [0_i64; 0]);
+    let public = ChannelQuery { kind: Some(ChannelType::Public), ..all() };
+    assert_eq!(ids(store, None, public).await, [fourth, third, first]);
+    assert_eq!(ids(store, None, ChannelQuery { created_by: Some(ada), ..all() }).await, [second, first]);
+    let both = ChannelQuery { zone: zone("north"), created_by: Some(bob), ..all() };
+    assert_eq!(ids(store, None, both).await, [third]);
+}
+
+pub(super) async fn lists_show_private_channels_to_their_creator_alone(store: &dyn Store) {
+    let (creator, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let public = open(store, creator, ChannelType::Public).await.id;
+    let private = open(store, creator, ChannelType::Private).await.id;
+    let sovereign = open(store, creator, ChannelType::Sovereign).await.id;
+    assert_eq!(ids(store, Some(creator), all()).await, [sovereign, private, public]);
+    for viewer in [Some(other), None] {
+        assert_eq!(ids(store, viewer, all()).await, [sovereign, public]);
+        assert_eq!(ids(store, viewer, ChannelQuery { kind: Some(ChannelType::Private), ..all() }).await, [0_i64; 0]);
+        assert_eq!(ids(store, viewer, ChannelQuery { created_by: Some(creator), ..all() }).await, [sovereign, public]);
+    }
+}
+
+pub(super) async fn posts_are_permitted_as_the_channel_has_it(store: &dyn Store) {
+    let (creator, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let denied = Err(PostError::Channel(ChannelError::AccessDenied));
+    for (kind, others) in
+        [(ChannelType::Public, Ok(())), (ChannelType::Private, denied), (ChannelType::Sovereign, denied)]
+    {
+        let channel = open(store, creator, kind).await;
+        let attempt = async |author, is_pinned| {
+            let post = NewPost { is_pinned, ..words(&channel, "hear, hear") };
+            store.create_post(author, post, time::now()).await.expect("no failure").map(drop)
+        };
+        assert_eq!(attempt(creator, true).await, Ok(()), "{kind:?}");
+        assert_eq!(attempt(other, false).await, others, "{kind:?}");
+        assert_eq!(attempt(other, true).await, others.and(Err(PostError::PinDenied)), "{kind:?}");
+        let kept = if others.is_ok() { 2 } else { 1 };
+        assert_eq!(read(store, &first_page(channel.id)).await.1, kept, "what was refused is not kept");
+    }
+    let nowhere = NewPost { channel_id: 999, ..words(&open(store, creator, ChannelType::Public).await, "echo") };
+    let refused = store.create_post(creator, nowhere, time::now()).await.expect("no failure");
+    assert_eq!(refused, Err(PostError::Channel(ChannelError::NotFound)));
+}
+
+pub(super) async fn pinned_posts_come_first_then_the_newest(store: &dyn Store) {
+    let (creator, start) = (Uuid::new_v4(), time::now());
+    let channel = open(store, creator, ChannelType::Public).await;
+    let mut made = Vec::new();
+    for (offset, is_pinned) in [(0, true), (1, false), (1, false), (3, false), (2, true)] {
+        let at = start + TimeDelta::microseconds(offset);
+        made.push(say(store, creator, NewPost { is_pinned, ..words(&channel, "words") }, at).await.id);
+    }
+    assert_eq!(read(store, &first_page(channel.id)).await, (vec![made[4], made[0], made[3], made[2], made[1]], 5));
+}
+
+pub(super) async fn a_topic_filters_posts_and_their_total(store: &dyn Store) {
+    let creator = Uuid::new_v4();
+    let channel = open(store, creator, ChannelType::Public).await;
+    for topic in [Topic::Economic, Topic::Strategic, Topic::Economic] {
+        let post = say(store, creator, NewPost { topic, ..words(&channel, "words") }, time::now()).await;
+        assert_eq!(post.topic, topic);
+    }
+    let of = |topic| PostQuery { topic, ..first_page(channel.id) };
+    assert_eq!(read(store, &of(Some(Topic::Economic))).await.1, 2);
+    assert_eq!(read(store, &of(Some(Topic::Economic))).await.0.len(), 2);
+    assert_eq!(read(store, &of(Some(Topic::Philosophical))).await, (vec![], 0));
+    assert_eq!(read(store, &of(None)).await.1, 3);
+}
+
+pub(super) async fn posts_are_paged(store: &dyn Store) {
+    let creator = Uuid::new_v4();
+    let (channel, other) =
+        (open(store, creator, ChannelType::Public).await, open(store, creator, ChannelType::Public).await);
+    let mut newest_first = Vec::new();
+    for number in 0..5 {
+        newest_first.insert(0, say(store, creator, words(&channel, &number.to_string()), time::now()).await.id);
+        say(store, creator, words(&other, "elsewhere"), time::now()).await;
+    }
+    for (page, expected) in [(1, &newest_first[..2]), (2, &newest_first[2..4]), (3, &newest_first[4..]), (4, &[][..])] {
+        let query = PostQuery { page: Page { page, limit: 2 }, ..first_page(channel.id) };
+        assert_eq!(read(store, &query).await, (expected.to_vec(), 5));
+    }
+}
+
+pub(super) async fn a_post_updates_its_channel(store: &dyn Store) {
+    let creator = Uuid::new_v4();
+    let channel = open(store, creator, ChannelType::Public).await;
+    let at = channel.created_at + TimeDelta::seconds(5);
+    let draft = NewPost { title: "On value".to_owned(), ..words(&channel, "words \u{1f980}") };
+    let post = say(store, creator, draft, at).await;
+    let (read, posts, _) = store.channel(&first_page(channel.id)).await.expect("reads").expect("there");
+    assert_eq!((read.created_at, read.updated_at), (channel.created_at, at));
+    assert_eq!(posts, [post]);
+}
+
+pub(super) async fn concurrent_posts_are_all_there(store: &dyn Store) {
+    let creator = Uuid::new_v4();
+    let channel = open(store, creator, ChannelType::Public).await;
+    let posts = join_all((0..64).map(|_| say(store, Uuid::new_v4(), words(&channel, "now"), time::now()))).await;
+    let distinct: HashSet<_> = posts.iter().map(|post| post.id).collect();
+    let (read, total) = read(store, &first_page(channel.id)).await;
+    assert_eq!((read.into_iter().collect::<HashSet<_>>(), total), (distinct, 64));
+}

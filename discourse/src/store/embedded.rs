@@ -1,0 +1,330 @@
+//! The embedded store: SQLite in one file, through `platform::sqlite`.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::{dsl::sql, prelude::*, sql_types::BigInt, sqlite::Sqlite as Backend};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use platform::sqlite::{self, Sqlite};
+use uuid::Uuid;
+
+use super::{Error, Store};
+use crate::{
+    channel::{Channel, ChannelQuery, ChannelType, NewChannel, PostQuery},
+    post::{self, NewPost, Post, PostError},
+};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/embedded");
+
+diesel::table! {
+    channels (id) {
+        id -> BigInt,
+        name -> Text,
+        description -> Nullable<Text>,
+        #[sql_name = "type"]
+        kind -> Text,
+        zone -> Nullable<Text>,
+        created_by -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    posts (id) {
+        id -> BigInt,
+        channel_id -> BigInt,
+        author_id -> Text,
+        title -> Nullable<Text>,
+        content -> Text,
+        topic -> Text,
+        is_pinned -> Bool,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    post_totals (channel_id, topic) {
+        channel_id -> BigInt,
+        topic -> Text,
+        total -> BigInt,
+    }
+}
+
+/// A discourse in one SQLite file. Cheap to clone; clones share the file's one writer.
+#[derive(Clone)]
+pub struct Embedded(Sqlite);
+
+impl Embedded {
+    /// Opens or creates `discourse.db` in `data_dir`, and brings its schema up to date.
+    pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
+        Ok(Self(Sqlite::open(&data_dir.join("discourse.db"), MIGRATIONS)?))
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    fn backend(&self) -> &'static str {
+        "embedded"
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        Ok(self.0.ping().await?)
+    }
+
+    async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {
+        let query = query.clone();
+        self.0.read(move |connection| list(connection, viewer, &query)).await
+    }
+
+    async fn channel(&self, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error> {
+        let query = query.clone();
+        let read = move |connection: &mut _| {
+            let Some(channel) = find(connection, query.channel_id)? else { return Ok(None) };
+            let (posts, total) = posts_of(connection, &query)?;
+            Ok(Some((channel, posts, total)))
+        };
+        self.0.read(read).await
+    }
+
+    async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error> {
+        self.0.write(move |connection| insert_channel(connection, creator, channel, at)).await
+    }
+
+    async fn create_post(
+        &self,
+        author: Uuid,
+        post: NewPost,
+        at: DateTime<Utc>,
+    ) -> Result<Result<Post, PostError>, Error> {
+        let create = move |connection: &mut _| {
+            let channel = find(connection, post.channel_id)?;
+            match post::permit(channel.as_ref(), author, &post) {
+                Ok(()) => insert_post(connection, author, post, at).map(Ok),
+                Err(refusal) => Ok(Err(refusal)),
+            }
+        };
+        self.0.write(create).await
+    }
+}
+
+fn list(
+    connection: &mut SqliteConnection,
+    viewer: Option<Uuid>,
+    query: &ChannelQuery,
+) -> Result<(Vec<Channel>, u64), Error> {
+    let matching = || {
+        // The same as `Channel::may_read`. Nobody has created a channel under an empty id.
+        let viewer = viewer.map(|viewer| viewer.to_string()).unwrap_or_default();
+        let visible = channels::kind.ne(ChannelType::Private.as_str()).or(channels::created_by.eq(viewer));
+        let mut channels = channels::table.filter(visible).into_boxed::<Backend>();
+        if let Some(kind) = query.kind {
+            channels = channels.filter(channels::kind.eq(kind.as_str()));
+        }
+        if let Some(zone) = &query.zone {
+            channels = channels.filter(channels::zone.eq(zone));
+        }
+        if let Some(creator) = query.created_by {
+            channels = channels.filter(channels::created_by.eq(creator.to_string()));
+        }
+        channels
+    };
+    let total: i64 = matching().count().get_result(connection)?;
+    let rows: Vec<ChannelRow> = matching()
+        .order((channels::created_at.desc(), channels::id.desc()))
+        .limit(query.page.limit.into())
+        .offset(query.page.offset())
+        .select(ChannelRow::as_select())
+        .load(connection)?;
+    let channels = rows.into_iter().map(Channel::try_from).collect::<Result<_, _>>()?;
+    Ok((channels, total.unsigned_abs()))
+}
+
+fn find(connection: &mut SqliteConnection, id: i64) -> Result<Option<Channel>, Error> {
+    let row = channels::table.find(id).select(ChannelRow::as_select()).first(connection).optional()?;
+    row.map(Channel::try_from).transpose()
+}
+
+fn posts_of(connection: &mut SqliteConnection, query: &PostQuery) -> Result<(Vec<Post>, u64), Error> {
+    let mut totals = post_totals::table.filter(post_totals::channel_id.eq(query.channel_id)).into_boxed::<Backend>();
+    let mut posts = posts::table.filter(posts::channel_id.eq(query.channel_id)).into_boxed::<Backend>();
+    if let Some(topic) = query.topic {
+        totals = totals.filter(post_totals::topic.eq(topic.as_str()));
+        posts = posts.filter(posts::topic.eq(topic.as_str()));
+    }
+    let total: i64 = totals.select(sql::<BigInt>("coalesce(sum(total), 0)")).get_result(connection)?;
+    let rows: Vec<PostRow> = posts
+        .order((posts::is_pinned.desc(), posts::created_at.desc(), posts::id.desc()))
+        .limit(query.page.limit.into())
+        .offset(query.page.offset())
+        .select(PostRow::as_select())
+        .load(connection)?;
+    let posts = rows.into_iter().map(Post::try_from).collect::<Result<_, _>>()?;
+    Ok((posts, total.unsigned_abs()))
+}
+
+fn insert_channel(
+    connection: &mut SqliteConnection,
+    creator: Uuid,
+    channel: NewChannel,
+    at: DateTime<Utc>,
+) -> Result<Channel, Error> {
+    let NewChannel { name, description, kind, zone } = channel;
+    let id = diesel::insert_into(channels::table)
+        .values((
+            channels::name.eq(&name),
+            channels::description.eq(some(&description)),
+            channels::kind.eq(kind.as_str()),
+            channels::zone.eq(some(&zone)),
+            channels::created_by.eq(creator.to_string()),
+            channels::created_at.eq(at.timestamp_micros()),
+            channels::updated_at.eq(at.timestamp_micros()),
+        ))
+        .returning(channels::id)
+        .get_result(connection)?;
+    Ok(Channel { id, name, description, kind, zone, created_by: creator, created_at: at, updated_at: at })
+}
+
+fn insert_post(
+    connection: &mut SqliteConnection,
+    author: Uuid,
+    post: NewPost,
+    at: DateTime<Utc>,
+) -> Result<Post, Error> {
+    let NewPost { channel_id, title, content, topic, is_pinned } = post;
+    let id = diesel::insert_into(posts::table)
+        .values((
+            posts::channel_id.eq(channel_id),
+            posts::author_id.eq(author.to_string()),
+            posts::title.eq(some(&title)),
+            posts::content.eq(&content),
+            posts::topic.eq(topic.as_str()),
+            posts::is_pinned.eq(is_pinned),
+            posts::created_at.eq(at.timestamp_micros()),
+            posts::updated_at.eq(at.timestamp_micros()),
+        ))
+        .returning(posts::id)
+        .get_result(connection)?;
+    diesel::update(channels::table.find(channel_id))
+        .set(channels::updated_at.eq(at.timestamp_micros()))
+        .execute(connection)?;
+    Ok(Post { id, channel_id, author_id: author, title, content, topic, is_pinned, created_at: at, updated_at: at })
+}
+
+/// What is empty is kept as NULL.
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = channels, check_for_backend(Backend))]
+struct ChannelRow {
+    id: i64,
+    name: String,
+    description: Option<String>,
+    kind: String,
+    zone: Option<String>,
+    created_by: String,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<ChannelRow> for Channel {
+    type Error = Error;
+
+    fn try_from(row: ChannelRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            name: row.name,
+            description: row.description.unwrap_or_default(),
+            kind: row.kind.parse().map_err(damaged)?,
+            zone: row.zone.unwrap_or_default(),
+            created_by: row.created_by.parse().map_err(damaged)?,
+            created_at: moment(row.created_at)?,
+            updated_at: moment(row.updated_at)?,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = posts, check_for_backend(Backend))]
+struct PostRow {
+    id: i64,
+    channel_id: i64,
+    author_id: String,
+    title: Option<String>,
+    content: String,
+    topic: String,
+    is_pinned: bool,
+    created_at: i64,
+    updated_at: i64,
+}
+
+impl TryFrom<PostRow> for Post {
+    type Error = Error;
+
+    fn try_from(row: PostRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            channel_id: row.channel_id,
+            author_id: row.author_id.parse().map_err(damaged)?,
+            title: row.title.unwrap_or_default(),
+            content: row.content,
+            topic: row.topic.parse().map_err(damaged)?,
+            is_pinned: row.is_pinned,
+            created_at: moment(row.created_at)?,
+            updated_at: moment(row.updated_at)?,
+        })
+    }
+}
+
+fn moment(micros: i64) -> Result<DateTime<Utc>, Error> {
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| Error::Failed("a time is out of range".into()))
+}
+
+/// A stored value that no version of this code has written.
+fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Failed(error.into())
+}
+
+impl From<sqlite::Error> for Error {
+    fn from(error: sqlite::Error) -> Self {
+        if error.is_unavailable() { Self::Unavailable(error.into()) } else { Self::Failed(error.into()) }
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        sqlite::Error::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::contract::{self, Fresh};
+
+    async fn fresh() -> Fresh {
+        let directory = tempfile::tempdir().expect("directory");
+        let store = Embedded::open(directory.path()).expect("opens");
+        Fresh { store: Arc::new(store), _keep: Box::new(directory) }
+    }
+
+    contract::store_contract!(fresh);
+
+    #[tokio::test]
+    async fn what_was_kept_is_there_after_reopening() {
+        let directory = tempfile::tempdir().expect("directory");
+        let store = Embedded::open(directory.path()).expect("opens");
+        let creator = Uuid::new_v4();
+        let channel = contract::open(&store, creator, ChannelType::Public).await;
+        drop(store);
+        let store = Embedded::open(directory.path()).expect("opens again");
+        let query = contract::first_page(channel.id);
+        assert_eq!(store.channel(&query).await.expect("reads").expect("there").0, channel);
+    }
+}

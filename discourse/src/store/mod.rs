@@ -1,0 +1,68 @@
+//! What the discourse asks of a store, whatever it is. `contract` is the test suite that every store passes.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    channel::{Channel, ChannelQuery, NewChannel, PostQuery},
+    post::{NewPost, Post, PostError},
+};
+
+#[cfg(test)]
+mod contract;
+pub mod embedded;
+
+/// Where channels and posts live.
+///
+/// Each method that writes is one atomic, durable act: after `Ok` all of it is there, also after a crash; after `Err`
+/// none of it is, except that the outcome of an act which was cut off by [`Error::Unavailable`] is unknown.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The name of the kind of store: `embedded` or `postgresql`.
+    fn backend(&self) -> &'static str;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), Error>;
+
+    /// The channels of one page that `viewer` may see, newest first, and how many there are on all pages, of one moment.
+    async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error>;
+
+    /// A channel, one page of its posts, pinned first, then newest first, and how many there are on all pages, of one
+    /// moment. Whether it may be read, the caller decides.
+    async fn channel(&self, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error>;
+
+    /// Opens a channel.
+    async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error>;
+
+    /// Keeps a post where [`crate::post::permit`] permits it, in one act with that question, and marks its channel as
+    /// updated.
+    async fn create_post(
+        &self,
+        author: Uuid,
+        post: NewPost,
+        at: DateTime<Utc>,
+    ) -> Result<Result<Post, PostError>, Error>;
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a store did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Trying again later may help.
+    #[error("the store is not available")]
+    Unavailable(#[source] Cause),
+    /// A bug, or a damaged store.
+    #[error("the store failed")]
+    Failed(#[source] Cause),
+}
+
+impl From<Error> for platform::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unavailable(cause) => Self::unavailable("the store", cause),
+            Error::Failed(cause) => Self::internal(cause),
+        }
+    }
+}
