@@ -1,1 +1,28 @@
+//! The REST gateway: authenticates, limits, caches, and translates every call into an RPC to one of the replicas.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | which routes there are | [`routes`], a table |
+//! | one route: its types, its docs, its handler | `routes/{marketplace,discourse}/…`, `routes/auth.rs`, `routes/ops.rs` |
+//! | what happens around every request | [`middleware`], one function |
+//! | round robin, ejection, retries, deadlines | [`balance`] |
+//! | the response cache and its generations | [`cache`] |
+//! | users, passwords, tokens | [`auth`] |
+//! | errors as clients see them | [`error`] |
+//! | settings | [`config`] |
 
+pub mod app;
+pub mod auth;
+pub mod balance;
+pub mod cache;
+mod call;
+pub mod config;
+pub mod error;
+mod extract;
+mod middleware;
+mod openapi;
+mod rate_limit;
+mod routes;
+
+pub use app::{Settings, serve};
+pub use openapi::openapi;

@@ -1,0 +1,146 @@
+//! The parts of a gateway, and how it starts and stops.
+
+use std::{sync::Arc, time::Instant};
+
+use platform::metrics::Metrics;
+use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Code, Response, Status};
+use tracing::Instrument;
+
+use crate::{
+    auth::{Auth, password::Passwords, token::Tokens, users::Users},
+    balance::{Balancer, ReplicaAddress},
+    cache::{Cache, MemoryCache, ResponseCache, Tag},
+    config::{JwtSecret, Options},
+    error::Problem,
+    rate_limit::Limit,
+    routes,
+};
+
+/// Requests at once at most; more are shed with a 503.
+const MAX_IN_FLIGHT: usize = 1024;
+/// An answer from a service, bytes at most: 100 posts of 20000 four-byte characters fit.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+
+/// What a gateway is made with.
+#[derive(Debug)]
+pub struct Settings {
+    pub instance: String,
+    pub marketplace_replicas: Vec<ReplicaAddress>,
+    pub discourse_replicas: Vec<ReplicaAddress>,
+    pub jwt_secret: JwtSecret,
+    /// PBKDF2 rounds of new passwords: [`crate::auth::password::ROUNDS`] but in tests.
+    pub password_rounds: u32,
+    pub options: Options,
+}
+
+/// The parts that handlers and middleware use.
+pub struct App {
+    pub(crate) instance: String,
+    pub(crate) auth: Auth,
+    pub(crate) cache: ResponseCache,
+    pub(crate) balancers: [Balancer; 2],
+    pub(crate) call_limit: Arc<Limit>,
+    pub(crate) auth_limit: Arc<Limit>,
+    pub(crate) in_flight: Semaphore,
+    pub(crate) metrics: Metrics,
+    pub(crate) started: Instant,
+    marketplace: MarketplaceClient<Balancer>,
+    discourse: DiscourseClient<Balancer>,
+    /// Writes under way, and whatever else must end before the process does.
+    tasks: TaskTracker,
+}
+
+impl App {
+    fn new(settings: Settings, users: Arc<dyn Users>, shutdown: &CancellationToken) -> anyhow::Result<Arc<Self>> {
+        use proto::{discourse::discourse_server, marketplace::marketplace_server};
+
+        let Settings { instance, marketplace_replicas, discourse_replicas, jwt_secret, password_rounds, options } =
+            settings;
+        let metrics = Metrics::new("gateway")?;
+        let tasks = TaskTracker::new();
+        let balancer =
+            |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &tasks, shutdown);
+        let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &marketplace_replicas);
+        let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &discourse_replicas);
+        let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl);
+        let cache =
+            (!options.cache_ttl.is_zero()).then(|| Arc::new(MemoryCache::new(options.cache_ttl)) as Arc<dyn Cache>);
+        let (call_limit, auth_limit) = (Arc::new(Limit::of_calls(&options)), Arc::new(Limit::of_auth(&options)));
+        for limit in [&call_limit, &auth_limit] {
+            tasks.spawn(Arc::clone(limit).sweep(shutdown.clone()));
+        }
+        Ok(Arc::new(Self {
+            instance,
+            auth: Auth::new(users, Passwords::new(password_rounds)?, tokens),
+            cache: ResponseCache::new(cache, &metrics),
+            balancers: [marketplace.clone(), discourse.clone()],
+            call_limit,
+            auth_limit,
+            in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            metrics,
+            started: Instant::now(),
+            marketplace: MarketplaceClient::new(marketplace).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            discourse: DiscourseClient::new(discourse).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            tasks,
+        }))
+    }
+
+    /// A client of the marketplace replicas.
+    pub(crate) fn marketplace(&self) -> MarketplaceClient<Balancer> {
+        self.marketplace.clone()
+    }
+
+    /// A client of the discourse replicas.
+    pub(crate) fn discourse(&self) -> DiscourseClient<Balancer> {
+        self.discourse.clone()
+    }
+
+    /// Runs a write to its end, also when the client goes away in the middle, and then invalidates `tags`.
+    pub(crate) async fn write<T: Send + 'static>(
+        self: &Arc<Self>,
+        tags: Vec<Tag>,
+        rpc: impl Future<Output = Result<Response<T>, Status>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = Arc::clone(self);
+        let write = async move {
+            let outcome = rpc.await;
+            if may_have_committed(&outcome) {
+                app.cache.invalidate(&tags).await;
+            }
+            outcome
+        };
+        let outcome = self.tasks.spawn(write.in_current_span()).await.map_err(Problem::internal)?;
+        Ok(outcome?.into_inner())
+    }
+}
+
+/// Whether the service did not surely refuse.
+fn may_have_committed<T>(outcome: &Result<T, Status>) -> bool {
+    outcome.as_ref().err().is_none_or(|status| {
+        matches!(
+            status.code(),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled | Code::Internal
+        )
+    })
+}
+
+/// Serves a gateway until `shutdown`, then finishes the requests in flight.
+pub async fn serve(
+    listener: TcpListener,
+    settings: Settings,
+    users: Arc<dyn Users>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    // The health checks of the replicas go on until the last request is answered.
+    let drained = CancellationToken::new();
+    let _drop_guard = drained.clone().drop_guard();
+    let app = App::new(settings, users, &drained)?;
+    platform::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
+    drained.cancel();
+    app.tasks.close();
+    app.tasks.wait().await;
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Round robin over the replicas of a service: a tower service over one persistent HTTP/2 channel a replica.
+//!
+//! - Strict rotation over the live replicas: 300 calls in a row over 3 of them go 100/100/100.
+//! - A replica that cannot be reached, or breaks off, is ejected at once; [`health`] brings it back.
+//! - A call that was never sent is retried on the next replica whatever it is. One that was, or may have been, is
+//!   retried only where it is safe to repeat ([`Policy::repeatable`]).
+//! - Every call has a deadline, passed on in `grpc-timeout`; what is left of it at each attempt.
+
+mod failure;
+mod health;
+mod replica;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, Request, Response, request::Parts};
+use http_body_util::{BodyExt, Full};
+use opentelemetry::{KeyValue, metrics::Counter};
+use platform::{Error, Kind, deadline::GRPC_TIMEOUT, metrics::Metrics};
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Code, Status, body::Body};
+
+pub use self::replica::{Replica, ReplicaAddress};
+
+/// How one call may be carried out; goes into the request's extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    pub deadline: Instant,
+    /// Whether doing it twice is the same as doing it once: a read, or a write with an idempotency key.
+    pub repeatable: bool,
+}
+
+/// All replicas of one service.
+#[derive(Clone, Debug)]
+pub struct Balancer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: &'static str,
+    replicas: Vec<Arc<Replica>>,
+    turn: AtomicUsize,
+    attempts: Counter<u64>,
+}
+
+impl Balancer {
+    /// Connects lazily: a replica that is not there yet is found by its health check.
+    ///
+    /// `grpc_name` is the name that the health checks ask for. The checks run in `tasks` until `shutdown`.
+    pub fn new(
+        service: &'static str,
+        grpc_name: &'static str,
+        addresses: &[ReplicaAddress],
+        metrics: &Metrics,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> Self {
+        let replicas: Vec<_> = addresses.iter().map(|address| Arc::new(Replica::new(address))).collect();
+        for replica in &replicas {
+            let (replica, metrics) = (Arc::clone(replica), metrics.clone());
+            tasks.spawn(health::watch(replica, service, grpc_name, metrics, shutdown.clone()));
+        }
+        let attempts = metrics
+            .meter()
+            .u64_counter("lb_requests")
+            .with_description("Calls sent to a replica, by the gRPC code they ended with")
+            .build();
+        Self(Arc::new(Inner { service, replicas, turn: AtomicUsize::new(0), attempts }))
+    }
+
+    pub fn service(&self) -> &'static str {
+        self.0.service
+    }
+
+    pub fn replicas(&self) -> &[Arc<Replica>] {
+        &self.0.replicas
+    }
+}
+
+impl tower::Service<Request<Body>> for Balancer {
+    type Response = Response<Body>;
+    type Error = Status;
+    type Future = BoxFuture<'static, Result<Response<Body>, Status>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move { inner.call(request).await })
+    }
+}
+
+impl Inner {
+    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let Policy { deadline, repeatable } = head
+            .extensions
+            .get()
+            .copied()
+            .unwrap_or_else(|| Policy { deadline: Instant::now() + Duration::from_secs(5), repeatable: false });
+
+        // Each failed attempt ejects its replica, so that the next goes to another one.
+        for _ in &self.replicas {
+            let Some(replica) = self.next_live() else { break };
+            let attempt = replica.send(attempt(&head, body.clone(), deadline)?);
+            match tokio::time::timeout_at(deadline, attempt).await {
+                Ok(Ok(response)) => {
+                    self.count(replica, code(&response));
+                    return Ok(response);
+                }
+                Ok(Err(failure)) => {
+                    replica.eject(&failure);
+                    self.count(replica, Code::Unavailable);
+                    if !failure.never_sent && !repeatable {
+                        return Err(outcome_unknown(self.service));
+                    }
+                }
+                Err(_) => {
+                    self.count(replica, Code::DeadlineExceeded);
+                    return Err(deadline_exceeded(self.service));
+                }
+            }
+        }
+        Err(no_live_replica(self.service))
+    }
+
+    /// Whose turn it is among the live ones.
+    fn next_live(&self) -> Option<&Arc<Replica>> {
+        let live = || self.replicas.iter().filter(|replica| replica.is_live());
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        live().nth(turn.checked_rem(live().count())?)
+    }
+
+    fn count(&self, replica: &Replica, code: Code) {
+        replica.count();
+        self.attempts.add(
+            1,
+            &[
+                KeyValue::new("service", self.service),
+                KeyValue::new("replica", Arc::clone(replica.name())),
+                KeyValue::new("code", code_name(code)),
+            ],
+        );
+    }
+}
+
+/// The request of one attempt. Its body is shared, not copied.
+fn attempt(head: &Parts, body: Bytes, deadline: Instant) -> Result<Request<Body>, Status> {
+    let mut request = Request::new(Body::new(Full::new(body)));
+    *request.method_mut() = head.method.clone();
+    *request.uri_mut() = head.uri.clone();
+    *request.version_mut() = head.version;
+    *request.headers_mut() = head.headers.clone();
+    // At most 8 digits, by the gRPC specification: enough for 27 hours in milliseconds.
+    let left = deadline.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999);
+    let timeout = HeaderValue::try_from(format!("{left}m")).map_err(|e| Status::internal(e.to_string()))?;
+    request.headers_mut().insert(GRPC_TIMEOUT, timeout);
+    Ok(request)
+}
+
+/// The code that a complete answer ended with: in its head where there is no message, else in its trailers, which
+/// [`Replica::send`] has moved to the head's extensions.
+fn code(response: &Response<Body>) -> Code {
+    Status::from_header_map(response.headers())
+        .or_else(|| response.extensions().get::<replica::Trailers>().and_then(|t| Status::from_header_map(&t.0)))
+        .map_or(Code::Ok, |status| status.code())
+}
+
+/// The code's name as the gRPC specification writes it.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+fn no_live_replica(service: &str) -> Status {
+    Error::new(Kind::Unavailable, "unavailable", format!("no replica of the {service} service can be reached")).into()
+}
+
+fn outcome_unknown(service: &str) -> Status {
+    let message = format!(
+        "the connection to the {service} service broke: whether this took effect is not known, look before you retry"
+    );
+    Error::new(Kind::Unavailable, "outcome_unknown", message).into()
+}
+
+fn deadline_exceeded(service: &str) -> Status {
+    Error::new(Kind::DeadlineExceeded, "deadline_exceeded", format!("the {service} service took too long")).into()
+}

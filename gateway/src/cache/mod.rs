@@ -1,0 +1,143 @@
+//! The response cache: GET only, 200 only, and never older than the last write.
+//!
+//! Each entry carries the generations of its tags as they were read *before* the upstream call that made it. A write
+//! raises the generations of the tags it touches after it commits and before it answers. An entry of an older
+//! generation is a miss, so whoever saw a write answered never sees what was before it.
+//!
+//! [`ResponseCache::read`] is the whole way of a cached read: look-up, one upstream call for concurrent misses,
+//! store, `ETag`, `Age` and `X-Cache`.
+
+mod entry;
+mod flight;
+mod key;
+mod memory;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::response::Response;
+use opentelemetry::{KeyValue, metrics::Counter};
+use platform::metrics::Metrics;
+use serde::Serialize;
+
+pub(crate) use self::entry::X_CACHE;
+pub use self::{
+    entry::Entry,
+    key::{Key, Tag, Viewer},
+    memory::MemoryCache,
+};
+use self::{entry::XCache, flight::Flights};
+use crate::{call::Call, error::Problem};
+
+/// The longest that a look-up or a store may hold up a request.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// The generation of each tag of a key, in the order of its tags.
+pub type Generations = Arc<[u64]>;
+
+/// What a look-up found.
+#[derive(Debug)]
+pub enum Lookup {
+    /// An entry whose generations are the current ones.
+    Hit(Arc<Entry>),
+    /// Nothing that may be used; an entry made from now on belongs to these generations.
+    Miss(Generations),
+}
+
+/// The cache does not answer; the request goes on without it.
+#[derive(Debug, thiserror::Error)]
+#[error("the cache is not available: {0}")]
+pub struct CacheError(pub String);
+
+/// Where entries and generations are kept.
+#[async_trait]
+pub trait Cache: Send + Sync + 'static {
+    /// The entry at `key` if it is current, else the current generations of the key's tags.
+    async fn lookup(&self, key: &Key) -> Result<Lookup, CacheError>;
+
+    /// Keeps an entry for the time to live.
+    async fn store(&self, key: &Key, entry: Arc<Entry>) -> Result<(), CacheError>;
+
+    /// Raises the generations of `tags`: no entry made before is used again.
+    async fn invalidate(&self, tags: &[Tag]) -> Result<(), CacheError>;
+
+    /// Where it is kept, for `/status`.
+    fn backend(&self) -> &'static str;
+}
+
+/// A cache, with what makes it a response cache.
+pub struct ResponseCache {
+    /// `None` when the time to live is 0.
+    cache: Option<Arc<dyn Cache>>,
+    flights: Flights,
+    hits: Counter<u64>,
+    misses: Counter<u64>,
+}
+
+impl ResponseCache {
+    pub fn new(cache: Option<Arc<dyn Cache>>, metrics: &Metrics) -> Self {
+        let counter = |name, what| metrics.meter().u64_counter(name).with_description(what).build();
+        Self {
+            cache,
+            flights: Flights::default(),
+            hits: counter("cache_hits", "Reads answered from the cache"),
+            misses: counter("cache_misses", "Cacheable reads that went upstream"),
+        }
+    }
+
+    pub fn backend(&self) -> &'static str {
+        self.cache.as_ref().map_or("off", |cache| cache.backend())
+    }
+
+    /// Answers a read from the cache, or with what `load` gives, which is then kept.
+    ///
+    /// Concurrent misses of one key at one generation share one `load`.
+    pub async fn read<T, F>(&self, call: &Call, key: Key, load: F) -> Result<Response, Problem>
+    where
+        T: Serialize,
+        F: Future<Output = Result<T, Problem>> + Send + 'static,
+    {
+        let Some(cache) = self.cache.as_ref().filter(|_| !call.bypass_cache) else {
+            return Ok(Entry::new(&load.await?, Arc::default())?.respond(XCache::Bypass, call));
+        };
+        let generations = match patiently(cache.lookup(&key)).await {
+            Ok(Lookup::Hit(entry)) => {
+                self.hits.add(1, &[KeyValue::new("path", key.route())]);
+                return Ok(entry.respond(XCache::Hit, call));
+            }
+            Ok(Lookup::Miss(generations)) => generations,
+            Err(error) => {
+                tracing::debug!(%error, "bypassing the cache");
+                return Ok(Entry::new(&load.await?, Arc::default())?.respond(XCache::Bypass, call));
+            }
+        };
+        self.misses.add(1, &[KeyValue::new("path", key.route())]);
+        let made = {
+            let (cache, key, generations) = (Arc::clone(cache), key.clone(), Arc::clone(&generations));
+            async move {
+                let entry = Arc::new(Entry::new(&load.await?, generations)?);
+                if let Err(error) = patiently(cache.store(&key, Arc::clone(&entry))).await {
+                    tracing::debug!(%error, "not cached");
+                }
+                Ok(entry)
+            }
+        };
+        let entry = self.flights.join(&key, &generations, made).await?;
+        Ok(entry.respond(XCache::Miss, call))
+    }
+
+    /// To be called after a write has committed and before it is answered.
+    pub async fn invalidate(&self, tags: &[Tag]) {
+        if let Some(cache) = &self.cache
+            && let Err(error) = patiently(cache.invalidate(tags)).await
+        {
+            tracing::warn!(%error, "could not invalidate: entries may be stale until they expire");
+        }
+    }
+}
+
+async fn patiently<T>(answer: impl Future<Output = Result<T, CacheError>>) -> Result<T, CacheError> {
+    tokio::time::timeout(PATIENCE, answer)
+        .await
+        .unwrap_or_else(|_| Err(CacheError(format!("no answer within {PATIENCE:?}"))))
+}

@@ -1,0 +1,163 @@
+//! Configuration of the gateway: parsed once, in `main`.
+
+use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+use ipnet::IpNet;
+
+use crate::balance::ReplicaAddress;
+
+/// Configuration of the gateway process.
+#[derive(clap::Parser, Debug)]
+#[command(version, about = "REST gateway of the capitalism simulation")]
+pub struct Config {
+    /// Address to listen on.
+    #[arg(long, env = "HOST", default_value = "0.0.0.0")]
+    pub host: String,
+    /// Port to listen on.
+    #[arg(long, env = "PORT", default_value_t = 8000)]
+    pub port: u16,
+    /// Name of this process in logs and in /status.
+    #[arg(long, env = "INSTANCE_ID", default_value = "gateway-1")]
+    pub instance_id: String,
+    /// Replicas of the marketplace service, host:port, comma-separated.
+    #[arg(
+        long,
+        env = "MARKETPLACE_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:3001,127.0.0.1:3002,127.0.0.1:3003"
+    )]
+    pub marketplace_replicas: Vec<ReplicaAddress>,
+    /// Replicas of the discourse service, host:port, comma-separated.
+    #[arg(
+        long,
+        env = "DISCOURSE_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:4001,127.0.0.1:4002,127.0.0.1:4003"
+    )]
+    pub discourse_replicas: Vec<ReplicaAddress>,
+    /// Directory of the embedded user store.
+    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// Key that signs the tokens, 32 bytes or more; all gateways need the same.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<JwtSecret>,
+    /// What is logged, such as `info` or `info,gateway=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub rust_log: String,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// What the gateway does, wherever it runs.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct Options {
+    /// How long a token is valid, seconds (1 to 31536000).
+    #[arg(long, env = "JWT_TTL", default_value = "86400", value_parser = seconds::<1, 31_536_000>)]
+    pub jwt_ttl: Duration,
+    /// How long an answer is kept in the cache, seconds (0 to 86400); 0 turns the cache off.
+    #[arg(long, env = "CACHE_TTL", default_value = "60", value_parser = seconds::<0, 86_400>)]
+    pub cache_ttl: Duration,
+    /// Calls a second that a caller may make, with a burst of twice that (0 to 1000000); 0 is no limit.
+    #[arg(long, env = "RATE_LIMIT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub rate_limit: u32,
+    /// Calls a minute to /auth from one address (0 to 1000000); 0 is no limit.
+    #[arg(long, env = "AUTH_RATE_LIMIT", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub auth_rate_limit: u32,
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks, comma-separated.
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// A whole number of seconds in a range.
+fn seconds<const MIN: u64, const MAX: u64>(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (MIN..=MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("must be a whole number of seconds, {MIN} to {MAX}")),
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse()
+        .or_else(|_| address())
+        .map_err(|_| "must be an address such as 10.0.0.1 or a network such as 10.0.0.0/8".to_owned())
+}
+
+/// The key that signs the tokens. It has no `Debug` that shows it.
+#[derive(Clone)]
+pub struct JwtSecret(Vec<u8>);
+
+impl JwtSecret {
+    /// 256 bits, the size of the hash, as RFC 7518, section 3.2, asks for HS256.
+    pub const MIN_BYTES: usize = 32;
+
+    /// An error where it is too short, which never shows it. (clap's own errors would, so clap takes any.)
+    pub fn checked(self) -> anyhow::Result<Self> {
+        let (length, min) = (self.0.len(), Self::MIN_BYTES);
+        anyhow::ensure!(length >= min, "JWT_SECRET must have {min} bytes or more, it has {length}");
+        Ok(self)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<String> for JwtSecret {
+    fn from(secret: String) -> Self {
+        Self(secret.into_bytes())
+    }
+}
+
+impl fmt::Debug for JwtSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtSecret(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Config, String> {
+        Config::try_parse_from([&["gateway"], arguments].concat()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_bad_value_names_its_variable_and_what_it_should_be() {
+        for (argument, value, variable, hint) in [
+            ("--jwt-ttl", "0", "JWT_TTL", "1 to 31536000"),
+            ("--cache-ttl", "soon", "CACHE_TTL", "0 to 86400"),
+            ("--rate-limit", "-1", "RATE_LIMIT", "0..=1000000"),
+            ("--auth-rate-limit", "1000001", "AUTH_RATE_LIMIT", "0..=1000000"),
+            ("--trusted-proxies", "10.0.0.0/33", "TRUSTED_PROXIES", "10.0.0.0/8"),
+            ("--marketplace-replicas", "here", "MARKETPLACE_REPLICAS", "host:port"),
+            ("--port", "65536", "PORT", "0..=65535"),
+        ] {
+            let error = parse(&[&format!("{argument}={value}")]).expect_err(argument);
+            assert!(error.contains(variable) && error.contains(hint), "{error}");
+        }
+    }
+
+    #[test]
+    fn lists_are_split_at_commas() {
+        let config = parse(&["--trusted-proxies=10.0.0.1,fd00::/8", "--discourse-replicas=a:1,b:2"]).expect("parses");
+        assert_eq!(config.options.trusted_proxies.len(), 2);
+        assert_eq!(config.discourse_replicas.len(), 2);
+    }
+
+    #[test]
+    fn a_secret_has_32_bytes_and_is_never_shown() {
+        let secret = |text: &str| JwtSecret::from(text.to_owned()).checked();
+        assert!(secret(&"x".repeat(32)).is_ok() && secret(&"x".repeat(31)).is_err());
+        let error = secret("hunter2").expect_err("short").to_string();
+        assert!(error.contains("JWT_SECRET") && !error.contains("hunter2"));
+        let config = parse(&["--jwt-secret=hunter2"]).expect("clap takes any");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

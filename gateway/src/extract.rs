@@ -1,0 +1,157 @@
+//! What handlers take from a request, each refusal a problem that names the field.
+
+use std::{fmt::Display, str::FromStr};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::error::Category;
+
+use crate::error::Problem;
+
+/// A request body, bytes at most.
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// A body of JSON: 415 for another content type, 413 beyond the limit, 400 for what is no JSON, 422 for JSON of the
+/// wrong shape. Unknown fields are ignored.
+#[derive(Debug)]
+pub(crate) struct JsonBody<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            let detail = "the Content-Type must be application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        }
+        let body = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        parse(&body).map(Self)
+    }
+}
+
+fn unreadable(rejection: BytesRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = format!("the body must have at most {MAX_BODY_BYTES} bytes");
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+        }
+        _ => Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", "the body broke off"),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let malformed = |error: serde_json::Error| {
+        Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is no JSON: {error}"))
+    };
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        match error.into_inner() {
+            error if error.classify() == Category::Data => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "the body has not the right shape")
+                    .with_field(path, error)
+            }
+            error => malformed(error),
+        }
+    })?;
+    json.end().map_err(malformed)?;
+    Ok(value)
+}
+
+/// `application/json`, or any `+json` type, with or without parameters.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The query, as a struct; unknown parameters are ignored, `validation_failed` names the one that is wrong.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        serde_path_to_error::deserialize(pairs)
+            .map(Self)
+            .map_err(|error| Problem::invalid(error.path().to_string(), error.inner()))
+    }
+}
+
+/// Reads `Option<T>` from a query parameter, with the words of `T`'s own error.
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Reads a whole number that is not negative from a query parameter.
+pub(crate) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+    text.parse()
+        .map(Some)
+        .map_err(|_| serde::de::Error::custom(format_args!("must be a whole number up to {}", u32::MAX)))
+}
+
+/// The `{id}` of a path.
+#[derive(Debug)]
+pub(crate) struct Id<T>(pub T);
+
+impl<S: Send + Sync, T: FromStr<Err: Display>> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::invalid("id", "must be UTF-8"))?;
+        text.parse().map(Self).map_err(|error| Problem::invalid("id", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Body {
+        #[serde(default)]
+        tags: Vec<String>,
+    }
+
+    #[test]
+    fn broken_json_is_400_and_the_wrong_shape_is_422() {
+        let outcome =
+            |text: &str| parse::<Body>(text.as_bytes()).map_err(|p| (p.status().as_u16(), p.code().to_owned()));
+        assert_eq!(outcome(r#"{"tags": ["a"], "unknown": 1}"#).expect("parses").tags, ["a"]);
+        for broken in ["", "{", "{} {}", "nonsense", "{\"tags\": [}", "\u{feff}{}"] {
+            assert_eq!(outcome(broken).expect_err(broken), (400, "malformed_json".to_owned()));
+        }
+        for shape in [r#"{"tags": 1}"#, r#"{"tags": [1]}"#, "[]x".trim_end_matches('x'), "1"] {
+            let refused = outcome(shape);
+            assert!(refused.is_err() || shape == "[]", "{shape}");
+        }
+    }
+
+    #[test]
+    fn the_wrong_shape_names_its_place() {
+        let problem = parse::<Body>(br#"{"tags": ["a", 1]}"#).expect_err("wrong");
+        let text = format!("{problem:?}");
+        assert!(text.contains("tags[1]") && text.contains("422"), "{text}");
+    }
+
+    #[test]
+    fn json_types_are_told_from_others() {
+        let is = |value: &str| is_json(&HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().expect("value"))]));
+        assert!(is("application/json") && is("Application/JSON; charset=utf-8") && is("application/merge-patch+json"));
+        assert!(!is("text/plain") && !is("application/x-www-form-urlencoded") && !is("text/x+json"));
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,71 @@
+//! Which routes there are.
+
+mod auth;
+mod discourse;
+mod marketplace;
+mod ops;
+mod words;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{app::App, middleware, openapi, rate_limit::rate_limit};
+
+/// The gateway's state, as handlers take it.
+type State = axum::extract::State<Arc<App>>;
+
+/// Everything that the gateway serves, with its middleware.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let limited = |router: OpenApiRouter<Arc<App>>, limit| {
+        router
+            .route_layer(from_fn_with_state(Arc::clone(limit), rate_limit))
+            .route_layer(from_fn_with_state(Arc::clone(app), middleware::shed))
+    };
+    let (router, api) = OpenApiRouter::with_openapi(openapi::base())
+        .merge(limited(business(), &app.call_limit))
+        .merge(limited(auth(), &app.auth_limit))
+        .merge(ops())
+        .split_for_parts();
+    let docs = SwaggerUi::new("/docs")
+        .url("/openapi.json", openapi::complete(api))
+        .config(Config::default().persist_authorization(true).try_it_out_enabled(true).display_request_duration(true));
+    let router = router
+        .with_state(Arc::clone(app))
+        .merge(Router::from(docs).layer(from_fn(ops::docs_headers)))
+        .fallback(ops::not_found)
+        .method_not_allowed_fallback(ops::method_not_allowed);
+    middleware::stack(router, app)
+}
+
+/// The description of all routes.
+pub(crate) fn description() -> OpenApi {
+    OpenApiRouter::with_openapi(openapi::base()).merge(business()).merge(auth()).merge(ops()).into_openapi()
+}
+
+fn business() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(marketplace::item::list_items))
+        .routes(routes!(marketplace::item::get_item))
+        .routes(routes!(marketplace::item::create_item))
+        .routes(routes!(marketplace::purchase::purchase_item))
+        .routes(routes!(marketplace::wallet::get_wallet))
+        .routes(routes!(discourse::channel::list_channels))
+        .routes(routes!(discourse::channel::get_channel))
+        .routes(routes!(discourse::channel::create_channel))
+        .routes(routes!(discourse::post::create_post))
+}
+
+fn auth() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(auth::register)).routes(routes!(auth::login))
+}
+
+fn ops() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(ops::index)).routes(routes!(ops::status)).routes(routes!(ops::metrics))
+}

@@ -1,0 +1,81 @@
+//! `/auth/register` and `/auth/login`.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{error::Problem, extract::JsonBody, routes::State};
+
+/// A name and a password. It has no `Debug`: passwords are not for logs.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Credentials {
+    /// 3 to 64 of `A-Z a-z 0-9 _ . -`, unique without regard to case.
+    #[schema(required = true, min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$", example = "ada")]
+    username: Option<String>,
+    /// 6 to 128 characters.
+    #[schema(required = true, min_length = 6, max_length = 128, format = Password, example = "correct horse")]
+    password: Option<String>,
+}
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct User {
+    id: Uuid,
+    #[schema(example = "ada")]
+    username: String,
+    created_at: DateTime<Utc>,
+}
+
+/// Register a user
+#[utoipa::path(
+    post, path = "/auth/register", tag = "auth", request_body = Credentials,
+    responses((status = CREATED, description = "The user", body = User))
+)]
+pub(super) async fn register(
+    app: State,
+    JsonBody(credentials): JsonBody<Credentials>,
+) -> Result<(StatusCode, Json<User>), Problem> {
+    let Credentials { username, password } = credentials;
+    let user = app.auth.register(&username.unwrap_or_default(), &password.unwrap_or_default()).await?;
+    Ok((StatusCode::CREATED, Json(User { id: user.id, username: user.username, created_at: user.created_at })))
+}
+
+/// A token, in the names of OAuth 2 (RFC 6749, section 5.1).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Token {
+    /// For `Authorization: Bearer <token>`.
+    token: String,
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Seconds.
+    #[schema(example = 86400)]
+    expires_in: u64,
+    user_id: Uuid,
+    #[schema(example = "ada")]
+    username: String,
+}
+
+/// Log in
+#[utoipa::path(
+    post, path = "/auth/login", tag = "auth", request_body = Credentials,
+    responses((status = OK, description = "A token", body = Token))
+)]
+pub(super) async fn login(app: State, JsonBody(credentials): JsonBody<Credentials>) -> Result<Response, Problem> {
+    let Credentials { username, password } = credentials;
+    let session = app.auth.login(&username.unwrap_or_default(), &password.unwrap_or_default()).await?;
+    let token = Token {
+        token: session.token,
+        token_type: "Bearer",
+        expires_in: session.expires_in,
+        user_id: session.id,
+        username: session.username,
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response())
+}

@@ -1,0 +1,256 @@
+//! `/discourse/channels` and `/discourse/channel`.
+
+use std::str::FromStr;
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use platform::validate::Violations;
+use proto::discourse as rpc;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::post::{Post, Topic};
+use crate::{
+    cache::{Key, Tag, Viewer},
+    call::Call,
+    error::{Problem, check},
+    extract::{Id, JsonBody, Query, parsed, whole_number},
+    routes::{
+        State,
+        marketplace::item::{Pagination, moment},
+        words::words,
+    },
+};
+
+words! {
+    /// Who may read and post: public all; private only the creator; sovereign all read, only the creator posts.
+    ChannelType(rpc::ChannelType) { Public = "public", Private = "private", Sovereign = "sovereign" }
+}
+
+/// A place to argue in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Channel {
+    #[schema(example = 7)]
+    id: i64,
+    #[schema(example = "Gold bugs")]
+    name: String,
+    /// Empty when there is none.
+    #[schema(example = "All that glitters")]
+    description: String,
+    #[serde(rename = "type")]
+    kind: ChannelType,
+    /// Economic or philosophical zone; empty when there is none.
+    #[schema(example = "austrian")]
+    zone: String,
+    /// UUID of the user who opened it.
+    created_by: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<rpc::Channel> for Channel {
+    type Error = Problem;
+
+    fn try_from(channel: rpc::Channel) -> Result<Self, Problem> {
+        Ok(Self {
+            id: channel.id,
+            name: channel.name,
+            description: channel.description,
+            kind: channel.r#type.try_into()?,
+            zone: channel.zone,
+            created_by: channel.created_by,
+            created_at: moment(channel.created_at)?,
+            updated_at: moment(channel.updated_at)?,
+        })
+    }
+}
+
+impl From<rpc::Pagination> for Pagination {
+    fn from(rpc::Pagination { page, limit, total, pages }: rpc::Pagination) -> Self {
+        Self { page, limit, total, pages }
+    }
+}
+
+/// Which channels. Each filter that is left out matches everything.
+#[derive(Debug, Deserialize, IntoParams, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListChannels {
+    #[serde(rename = "type", default, deserialize_with = "parsed")]
+    #[param(inline)]
+    kind: Option<ChannelType>,
+    /// A zone, to the letter.
+    zone: Option<String>,
+    /// UUID of a creator.
+    #[param(format = "uuid")]
+    created_by: Option<String>,
+    /// From 1; default 1.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// 1 to 100; default 20.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// A page of channels.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ChannelList {
+    channels: Vec<Channel>,
+    pagination: Pagination,
+}
+
+impl TryFrom<rpc::ListChannelsResponse> for ChannelList {
+    type Error = Problem;
+
+    fn try_from(list: rpc::ListChannelsResponse) -> Result<Self, Problem> {
+        let channels = list.channels.into_iter().map(Channel::try_from).collect::<Result<_, _>>()?;
+        Ok(Self { channels, pagination: list.pagination.unwrap_or_default().into() })
+    }
+}
+
+/// List the channels
+///
+/// Private ones only to their creator.
+#[utoipa::path(
+    get, path = "/discourse/channels", tag = "discourse", params(ListChannels), security(("bearer" = [])),
+    responses((status = OK, description = "A page of channels, newest first", body = ChannelList))
+)]
+pub(crate) async fn list_channels(
+    app: State,
+    call: Call,
+    Query(query): Query<ListChannels>,
+) -> Result<Response, Problem> {
+    const ROUTE: &str = "/discourse/channels";
+    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.caller.id), vec![Tag::Channels]);
+    let ListChannels { kind, zone, created_by, page, limit } = query;
+    let kind = kind.map(|kind| rpc::ChannelType::from(kind).into());
+    let request = call.repeatable(rpc::ListChannelsRequest { r#type: kind, zone, created_by, page, limit });
+    let mut client = app.discourse();
+    app.cache
+        .read(&call, key, async move { ChannelList::try_from(client.list_channels(request).await?.into_inner()) })
+        .await
+}
+
+/// The id of a channel.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChannelId(i64);
+
+impl FromStr for ChannelId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        text.parse().ok().filter(|id| *id > 0).map(Self).ok_or("must be a whole number from 1")
+    }
+}
+
+/// Which posts of a channel.
+#[derive(Debug, Deserialize, IntoParams, Serialize)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListPosts {
+    /// Only posts of this topic.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(inline)]
+    topic: Option<Topic>,
+    /// Page of posts, from 1; default 1.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// Posts a page, 1 to 100; default 20.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// A channel with a page of its posts, pinned first, then newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ChannelPage {
+    #[serde(flatten)]
+    channel: Channel,
+    posts: Vec<Post>,
+    posts_pagination: Pagination,
+}
+
+impl TryFrom<rpc::GetChannelResponse> for ChannelPage {
+    type Error = Problem;
+
+    fn try_from(page: rpc::GetChannelResponse) -> Result<Self, Problem> {
+        Ok(Self {
+            channel: page.channel.ok_or_else(|| Problem::internal("a service sent no channel"))?.try_into()?,
+            posts: page.posts.into_iter().map(Post::try_from).collect::<Result<_, _>>()?,
+            posts_pagination: page.posts_pagination.unwrap_or_default().into(),
+        })
+    }
+}
+
+/// Read a channel
+#[utoipa::path(
+    get, path = "/discourse/channel/{id}", tag = "discourse", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "Id of the channel", minimum = 1), ListPosts),
+    responses((status = OK, description = "The channel and its posts", body = ChannelPage))
+)]
+pub(crate) async fn get_channel(
+    app: State,
+    call: Call,
+    Id(ChannelId(id)): Id<ChannelId>,
+    Query(query): Query<ListPosts>,
+) -> Result<Response, Problem> {
+    // Whether it may be read depends on who reads.
+    let viewer = Viewer::Only(call.caller.id);
+    let path = format!("/discourse/channel/{id}");
+    let key = Key::get("/discourse/channel/{id}", &path, &query, viewer, vec![Tag::Channel(id)]);
+    let ListPosts { topic, page, limit } = query;
+    let topic = topic.map(|topic| rpc::Topic::from(topic).into());
+    let (mut client, request) = (app.discourse(), call.repeatable(rpc::GetChannelRequest { id, topic, page, limit }));
+    app.cache
+        .read(&call, key, async move { ChannelPage::try_from(client.get_channel(request).await?.into_inner()) })
+        .await
+}
+
+/// A channel to open.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct NewChannel {
+    #[schema(required = true, min_length = 1, max_length = 255, example = "Gold bugs")]
+    name: Option<String>,
+    #[schema(max_length = 5000, example = "All that glitters")]
+    description: Option<String>,
+    /// Default: public.
+    #[serde(rename = "type")]
+    #[schema(value_type = Option<ChannelType>, example = "public")]
+    kind: Option<String>,
+    #[schema(max_length = 100, example = "austrian")]
+    zone: Option<String>,
+}
+
+/// Open a channel
+#[utoipa::path(
+    post, path = "/discourse/channel", tag = "discourse", request_body = NewChannel, security(("bearer" = [])),
+    responses((status = CREATED, description = "The channel", body = Channel, headers(("Location" = String, description = "Path of the channel"))))
+)]
+pub(crate) async fn create_channel(
+    app: State,
+    call: Call,
+    JsonBody(channel): JsonBody<NewChannel>,
+) -> Result<Response, Problem> {
+    let mut violations = Violations::default();
+    let kind = channel.kind.and_then(|word| violations.ok("type", word.parse::<ChannelType>()));
+    check(violations)?;
+    let request = call.request(rpc::CreateChannelRequest {
+        name: channel.name.unwrap_or_default(),
+        description: channel.description.unwrap_or_default(),
+        r#type: kind.map_or(rpc::ChannelType::Unspecified, rpc::ChannelType::from).into(),
+        zone: channel.zone.unwrap_or_default(),
+    });
+    let mut client = app.discourse();
+    let created = app.write(vec![Tag::Channels], async move { client.create_channel(request).await }).await?;
+    let channel = Channel::try_from(created.channel.ok_or_else(|| Problem::internal("a service sent no channel"))?)?;
+    let location = [(header::LOCATION, format!("/discourse/channel/{}", channel.id))];
+    Ok((StatusCode::CREATED, location, Json(channel)).into_response())
+}

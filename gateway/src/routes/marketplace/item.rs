@@ -1,0 +1,319 @@
+//! `/marketplace/list` and `/marketplace/item`.
+
+use std::str::FromStr;
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use platform::{time, validate::Violations};
+use proto::marketplace as rpc;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    money::{self, Amount, Currency, Price},
+    purchase::Transaction,
+};
+use crate::{
+    cache::{Key, Tag, Viewer},
+    call::Call,
+    error::{Problem, check},
+    extract::{Id, JsonBody, Query, parsed, whole_number},
+    routes::{State, words::words},
+};
+
+words! {
+    /// What kind of thing is for sale.
+    Category(rpc::Category) {
+        Asset = "asset", Innovation = "innovation", Service = "service", Knowledge = "knowledge"
+    }
+}
+
+words! {
+    /// Where a listing is in its life.
+    ItemStatus(rpc::ItemStatus) { Available = "available", Sold = "sold", Reserved = "reserved" }
+}
+
+words! {
+    /// The order of a list; ties are broken by id, newest first.
+    ItemSort(rpc::ItemSort) { Newest = "newest", Oldest = "oldest", Price = "price", PriceDesc = "-price" }
+}
+
+/// A listing.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Item {
+    /// ObjectId: 24 hex digits.
+    #[serde(rename = "_id")]
+    #[schema(example = "6560f0a3c5d1e80001a2b3c4")]
+    id: String,
+    #[schema(example = "Gold bar")]
+    name: String,
+    #[schema(example = "1 kg, 999.9 fine")]
+    description: String,
+    category: Category,
+    #[schema(inline)]
+    price: Amount,
+    currency: Currency,
+    /// UUID of the user who sells it.
+    #[schema(example = "5e9b3c1a-7d55-4c6b-9a1a-2f0f7b0a8f11")]
+    seller_id: String,
+    status: ItemStatus,
+    is_premium: bool,
+    tags: Vec<String>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<rpc::Item> for Item {
+    type Error = Problem;
+
+    fn try_from(item: rpc::Item) -> Result<Self, Problem> {
+        let (price, currency) = money::from_proto(item.price)?;
+        Ok(Self {
+            id: item.id,
+            name: item.name,
+            description: item.description,
+            category: item.category.try_into()?,
+            price,
+            currency,
+            seller_id: item.seller_id,
+            status: item.status.try_into()?,
+            is_premium: item.is_premium,
+            tags: item.tags,
+            created_at: moment(item.created_at)?,
+            updated_at: moment(item.updated_at)?,
+        })
+    }
+}
+
+/// A time that a service sent.
+pub(crate) fn moment(time: Option<prost_types::Timestamp>) -> Result<DateTime<Utc>, Problem> {
+    time.as_ref().and_then(time::from_proto).ok_or_else(|| Problem::internal("a service sent no valid time"))
+}
+
+/// Where a page stands in the whole result.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Pagination {
+    #[schema(example = 1)]
+    pub page: u32,
+    #[schema(example = 20)]
+    pub limit: u32,
+    /// Matches on all pages.
+    #[schema(example = 42)]
+    pub total: u64,
+    /// Number of pages; 0 when nothing matches.
+    #[schema(example = 3)]
+    pub pages: u64,
+}
+
+/// Which listings, and in which order. Each filter that is left out matches everything.
+#[derive(Debug, Deserialize, IntoParams, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct ListItems {
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(inline)]
+    category: Option<Category>,
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(inline)]
+    status: Option<ItemStatus>,
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(inline)]
+    currency: Option<Currency>,
+    /// Lowest price, in whole units: `12.50`.
+    #[param(pattern = r"^\d+(\.\d{1,8})?$", example = "0.50")]
+    min_price: Option<String>,
+    /// Highest price, in whole units.
+    #[param(pattern = r"^\d+(\.\d{1,8})?$", example = "5000")]
+    max_price: Option<String>,
+    /// UUID of a seller.
+    #[param(format = "uuid")]
+    seller_id: Option<String>,
+    is_premium: Option<bool>,
+    /// A tag that the item has, to the letter.
+    tag: Option<String>,
+    /// Default: newest.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(inline)]
+    sort: Option<ItemSort>,
+    /// From 1; default 1.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(minimum = 1)]
+    page: Option<u32>,
+    /// 1 to 100; default 20.
+    #[serde(default, deserialize_with = "whole_number")]
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+impl From<ListItems> for rpc::ListItemsRequest {
+    fn from(query: ListItems) -> Self {
+        Self {
+            category: query.category.map(|category| rpc::Category::from(category).into()),
+            status: query.status.map(|status| rpc::ItemStatus::from(status).into()),
+            currency: query.currency.map(|currency| rpc::Currency::from(currency).into()),
+            min_price: query.min_price,
+            max_price: query.max_price,
+            seller_id: query.seller_id,
+            is_premium: query.is_premium,
+            tag: query.tag,
+            sort: rpc::ItemSort::from(query.sort.unwrap_or(ItemSort::Newest)).into(),
+            page: query.page,
+            limit: query.limit,
+        }
+    }
+}
+
+/// A page of listings.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ItemList {
+    items: Vec<Item>,
+    pagination: Pagination,
+}
+
+impl TryFrom<rpc::ListItemsResponse> for ItemList {
+    type Error = Problem;
+
+    fn try_from(list: rpc::ListItemsResponse) -> Result<Self, Problem> {
+        let rpc::Pagination { page, limit, total, pages } = list.pagination.unwrap_or_default();
+        let items = list.items.into_iter().map(Item::try_from).collect::<Result<_, _>>()?;
+        Ok(Self { items, pagination: Pagination { page, limit, total, pages } })
+    }
+}
+
+/// List the market
+#[utoipa::path(
+    get, path = "/marketplace/list", tag = "marketplace", params(ListItems), security(("bearer" = [])),
+    responses((status = OK, description = "A page of listings", body = ItemList))
+)]
+pub(crate) async fn list_items(app: State, call: Call, Query(query): Query<ListItems>) -> Result<Response, Problem> {
+    const ROUTE: &str = "/marketplace/list";
+    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Anyone, vec![Tag::List]);
+    let (mut client, request) = (app.marketplace(), call.repeatable(query.into()));
+    app.cache.read(&call, key, async move { ItemList::try_from(client.list_items(request).await?.into_inner()) }).await
+}
+
+/// The id of an item, in lower case: one item has one cache key, however its id was written.
+#[derive(Clone, Debug)]
+pub(crate) struct ItemId(String);
+
+impl FromStr for ItemId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let valid = text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if valid { Ok(Self(text.to_ascii_lowercase())) } else { Err("must be 24 hex digits") }
+    }
+}
+
+/// Who sells an item.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Seller {
+    /// UUID.
+    id: String,
+    #[schema(example = "ada")]
+    username: String,
+    /// Listings that can be bought now.
+    active_listings: u64,
+    /// Sales that went through.
+    completed_sales: u64,
+}
+
+/// A listing with its seller and its newest 10 transactions.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ItemPage {
+    #[serde(flatten)]
+    item: Item,
+    seller: Seller,
+    transaction_history: Vec<Transaction>,
+}
+
+impl TryFrom<rpc::GetItemResponse> for ItemPage {
+    type Error = Problem;
+
+    fn try_from(page: rpc::GetItemResponse) -> Result<Self, Problem> {
+        let rpc::Seller { id, username, active_listings, completed_sales } =
+            page.seller.ok_or_else(|| Problem::internal("a service sent no seller"))?;
+        Ok(Self {
+            item: page.item.ok_or_else(|| Problem::internal("a service sent no item"))?.try_into()?,
+            seller: Seller { id, username, active_listings, completed_sales },
+            transaction_history: page.transactions.into_iter().map(Transaction::try_from).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Look at a listing
+#[utoipa::path(
+    get, path = "/marketplace/item/{id}", tag = "marketplace", security(("bearer" = [])),
+    params(("id" = String, Path, description = "ObjectId of the item", pattern = "^[0-9a-fA-F]{24}$")),
+    responses((status = OK, description = "The listing", body = ItemPage))
+)]
+pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>) -> Result<Response, Problem> {
+    // It depends on the list too: the seller's counts change with every listing and sale of theirs.
+    let tags = vec![Tag::Item(id.clone()), Tag::List];
+    let key = Key::get("/marketplace/item/{id}", &format!("/marketplace/item/{id}"), &(), Viewer::Anyone, tags);
+    let (mut client, request) = (app.marketplace(), call.repeatable(rpc::GetItemRequest { id }));
+    app.cache.read(&call, key, async move { ItemPage::try_from(client.get_item(request).await?.into_inner()) }).await
+}
+
+/// Something to put up for sale.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewItem {
+    #[schema(required = true, min_length = 1, max_length = 200, example = "Gold bar")]
+    name: Option<String>,
+    #[schema(required = true, min_length = 1, max_length = 5000, example = "1 kg, 999.9 fine")]
+    description: Option<String>,
+    #[schema(required = true, value_type = Category, example = "asset")]
+    category: Option<String>,
+    #[schema(required = true, inline)]
+    price: Option<Price>,
+    /// Default: USD.
+    #[schema(value_type = Option<Currency>, example = "USD")]
+    currency: Option<String>,
+    /// Default: false.
+    is_premium: Option<bool>,
+    /// At most 20, each 1 to 50 characters.
+    #[schema(max_items = 20, example = json!(["gold", "bullion"]))]
+    tags: Option<Vec<String>>,
+}
+
+impl NewItem {
+    fn into_rpc(self) -> Result<rpc::CreateItemRequest, Problem> {
+        let mut violations = Violations::default();
+        let category = self.category.and_then(|word| violations.ok("category", word.parse::<Category>()));
+        let price = money::into_proto(self.price.as_ref(), self.currency.as_deref(), &mut violations);
+        check(violations)?;
+        Ok(rpc::CreateItemRequest {
+            name: self.name.unwrap_or_default(),
+            description: self.description.unwrap_or_default(),
+            category: category.map_or(rpc::Category::Unspecified, rpc::Category::from).into(),
+            price,
+            is_premium: self.is_premium.unwrap_or_default(),
+            tags: self.tags.unwrap_or_default(),
+        })
+    }
+}
+
+/// Put something up for sale
+#[utoipa::path(
+    post, path = "/marketplace/item", tag = "marketplace", request_body = NewItem, security(("bearer" = [])),
+    responses((status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing"))))
+)]
+pub(crate) async fn create_item(
+    app: State,
+    call: Call,
+    JsonBody(item): JsonBody<NewItem>,
+) -> Result<Response, Problem> {
+    let (mut client, request) = (app.marketplace(), call.request(item.into_rpc()?));
+    let created = app.write(vec![Tag::List], async move { client.create_item(request).await }).await?;
+    let item = Item::try_from(created.item.ok_or_else(|| Problem::internal("a service sent no item"))?)?;
+    let location = [(header::LOCATION, format!("/marketplace/item/{}", item.id))];
+    Ok((StatusCode::CREATED, location, Json(item)).into_response())
+}

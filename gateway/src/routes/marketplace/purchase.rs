@@ -1,0 +1,133 @@
+//! `/marketplace/purchase`.
+
+use axum::{Json, http::HeaderMap};
+use chrono::{DateTime, Utc};
+use platform::validate::Violations;
+use proto::marketplace as rpc;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    item::{Item, moment},
+    money::{self, Amount, Currency},
+};
+use crate::{
+    cache::Tag,
+    call::Call,
+    error::{Problem, check},
+    extract::JsonBody,
+    routes::{State, words::words},
+};
+
+words! {
+    /// Why money changed hands.
+    TransactionType(rpc::TransactionType) { Purchase = "purchase", Investment = "investment", Trade = "trade" }
+}
+
+words! {
+    /// How far a transaction got.
+    TransactionStatus(rpc::TransactionStatus) { Pending = "pending", Completed = "completed", Failed = "failed" }
+}
+
+/// One sale.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Transaction {
+    /// ObjectId: 24 hex digits.
+    #[serde(rename = "_id")]
+    id: String,
+    /// ObjectId of the item.
+    item_id: String,
+    /// UUID of the buyer.
+    buyer_id: String,
+    /// UUID of the seller.
+    seller_id: String,
+    #[schema(inline)]
+    price: Amount,
+    currency: Currency,
+    #[serde(rename = "type")]
+    kind: TransactionType,
+    status: TransactionStatus,
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<rpc::Transaction> for Transaction {
+    type Error = Problem;
+
+    fn try_from(transaction: rpc::Transaction) -> Result<Self, Problem> {
+        let (price, currency) = money::from_proto(transaction.price)?;
+        Ok(Self {
+            id: transaction.id,
+            item_id: transaction.item_id,
+            buyer_id: transaction.buyer_id,
+            seller_id: transaction.seller_id,
+            price,
+            currency,
+            kind: transaction.r#type.try_into()?,
+            status: transaction.status.try_into()?,
+            created_at: moment(transaction.created_at)?,
+        })
+    }
+}
+
+/// What to buy.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewPurchase {
+    /// ObjectId of the item.
+    #[schema(required = true, pattern = "^[0-9a-fA-F]{24}$", example = "6560f0a3c5d1e80001a2b3c4")]
+    item_id: Option<String>,
+    /// Default: purchase.
+    #[serde(rename = "type")]
+    #[schema(value_type = Option<TransactionType>, example = "purchase")]
+    kind: Option<String>,
+}
+
+/// What was bought.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Purchase {
+    transaction: Transaction,
+    item: Item,
+}
+
+/// Buy an item
+///
+/// All or nothing: the item is sold, the money is moved, the ledger is written. Of any number of concurrent buyers
+/// exactly one wins. With an `Idempotency-Key` a retry returns the first outcome.
+#[utoipa::path(
+    post, path = "/marketplace/purchase", tag = "marketplace", request_body = NewPurchase, security(("bearer" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the same key for another purchase is a 422", pattern = "^[!-~]{1,255}$")),
+    responses((status = OK, description = "The purchase", body = Purchase))
+)]
+pub(crate) async fn purchase_item(
+    app: State,
+    call: Call,
+    headers: HeaderMap,
+    JsonBody(purchase): JsonBody<NewPurchase>,
+) -> Result<Json<Purchase>, Problem> {
+    let mut violations = Violations::default();
+    let key = headers.get("idempotency-key").and_then(|key| {
+        let text = key.to_str().map_err(|_| "must have 1 to 255 visible ASCII characters");
+        violations.ok("idempotencyKey", text).map(str::to_owned)
+    });
+    let kind = purchase.kind.and_then(|word| violations.ok("type", word.parse::<TransactionType>()));
+    check(violations)?;
+    let item_id = purchase.item_id.unwrap_or_default().to_ascii_lowercase();
+    let tags = vec![Tag::Item(item_id.clone()), Tag::List];
+    let message = rpc::PurchaseItemRequest {
+        item_id,
+        r#type: kind.map_or(rpc::TransactionType::Unspecified, rpc::TransactionType::from).into(),
+        idempotency_key: key,
+    };
+    // With a key, a second attempt after a lost answer finds the first one's outcome.
+    let request = match message.idempotency_key {
+        Some(_) => call.repeatable(message),
+        None => call.request(message),
+    };
+    let mut client = app.marketplace();
+    let bought = app.write(tags, async move { client.purchase_item(request).await }).await?;
+    let (Some(transaction), Some(item)) = (bought.transaction, bought.item) else {
+        return Err(Problem::internal("a service sent half a purchase"));
+    };
+    Ok(Json(Purchase { transaction: transaction.try_into()?, item: item.try_into()? }))
+}

@@ -1,0 +1,159 @@
+//! `/`, `/status`, `/metrics`, and what stands around `/docs`.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::Request,
+    http::{HeaderValue, StatusCode, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{balance::Balancer, error::Problem, routes::State};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What this is, and where to go from here.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Index {
+    #[schema(example = "capsim gateway")]
+    name: &'static str,
+    version: &'static str,
+    /// Paths, by what they are.
+    links: BTreeMap<&'static str, &'static str>,
+}
+
+/// What this is
+#[utoipa::path(get, path = "/", tag = "operations", responses((status = OK, description = "Name, version and links", body = Index)))]
+pub(super) async fn index() -> Json<Index> {
+    let links = [("docs", "/docs"), ("openapi", "/openapi.json"), ("status", "/status"), ("metrics", "/metrics")];
+    Json(Index { name: "capsim gateway", version: VERSION, links: links.into() })
+}
+
+/// How well something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Health {
+    /// All replicas are up.
+    Healthy,
+    /// Some replicas are down; all calls are served.
+    Degraded,
+    /// No replica is up.
+    Unhealthy,
+}
+
+/// One replica, as the gateway sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReplicaStatus {
+    #[schema(example = "127.0.0.1:3001")]
+    address: String,
+    /// Whether it takes part in the rotation.
+    up: bool,
+    /// Calls sent to it since the gateway started.
+    calls: u64,
+}
+
+/// One service, as the gateway sees it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ServiceStatus {
+    status: Health,
+    replicas: Vec<ReplicaStatus>,
+}
+
+impl From<&Balancer> for ServiceStatus {
+    fn from(balancer: &Balancer) -> Self {
+        let replicas: Vec<_> = balancer
+            .replicas()
+            .iter()
+            .map(|r| ReplicaStatus { address: r.name().to_string(), up: r.is_live(), calls: r.calls() })
+            .collect();
+        let up = replicas.iter().filter(|replica| replica.up).count();
+        let status = match up {
+            0 => Health::Unhealthy,
+            _ if up < replicas.len() => Health::Degraded,
+            _ => Health::Healthy,
+        };
+        Self { status, replicas }
+    }
+}
+
+/// How the whole system is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SystemStatus {
+    #[schema(example = "gateway")]
+    service: &'static str,
+    #[schema(example = "gateway-1")]
+    instance: String,
+    status: Health,
+    version: &'static str,
+    uptime_seconds: u64,
+    /// By name: marketplace, discourse.
+    services: BTreeMap<&'static str, ServiceStatus>,
+    /// Where users and cached answers are kept.
+    #[schema(example = json!({"users": "embedded", "cache": "memory"}))]
+    backends: BTreeMap<&'static str, &'static str>,
+}
+
+/// How the system is
+///
+/// Follows the gRPC health of every replica.
+#[utoipa::path(
+    get, path = "/status", tag = "operations",
+    responses(
+        (status = OK, description = "Every service has a live replica: healthy or degraded", body = SystemStatus),
+        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica", body = SystemStatus)
+    )
+)]
+pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
+    let services: BTreeMap<_, _> =
+        app.balancers.iter().map(|balancer| (balancer.service(), ServiceStatus::from(balancer))).collect();
+    let status = services.values().map(|service| service.status).max().unwrap_or(Health::Healthy);
+    let code = match status {
+        Health::Healthy | Health::Degraded => StatusCode::OK,
+        Health::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let body = SystemStatus {
+        service: "gateway",
+        instance: app.instance.clone(),
+        status,
+        version: VERSION,
+        uptime_seconds: app.started.elapsed().as_secs(),
+        services,
+        backends: [("users", app.auth.backend()), ("cache", app.cache.backend())].into(),
+    };
+    (code, Json(body))
+}
+
+/// Metrics for Prometheus
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations",
+    responses((status = OK, description = "Prometheus' text format", body = String, content_type = "text/plain"))
+)]
+pub(super) async fn metrics(app: State) -> Result<Response, Problem> {
+    let text = app.metrics.render().map_err(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, platform::metrics::CONTENT_TYPE)], text).into_response())
+}
+
+/// Middleware of `/docs`: Swagger UI has scripts and styles of its own, and inline styles and pictures.
+pub(super) async fn docs_headers(request: Request, next: Next) -> Response {
+    const POLICY: HeaderValue = HeaderValue::from_static(
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'",
+    );
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    response
+}
+
+/// For every path that is no route.
+pub(super) async fn not_found(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "route_not_found", format!("there is nothing at {}; see /docs", uri.path()))
+}
+
+/// For a route with another method; `Allow` says which there are.
+pub(super) async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this route has other methods, see Allow")
+}
