@@ -1,1 +1,132 @@
+//! The launcher: everything in one process, on real ports with real gRPC between them.
+//!
+//! [`System::start`] binds all ports, opens the stores and starts six replicas and the gateway; the code of each is
+//! the same as in a process of its own.
 
+mod config;
+mod guide;
+mod secret;
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use anyhow::Context;
+use gateway::{
+    Settings,
+    auth::{password, users::embedded::EmbeddedUsers},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use self::config::Config;
+
+/// A system that runs.
+#[derive(Debug)]
+pub struct System {
+    data_dir: PathBuf,
+    gateway: SocketAddr,
+    /// By instance name.
+    replicas: Vec<(String, SocketAddr)>,
+    processes: JoinSet<anyhow::Result<()>>,
+}
+
+impl System {
+    /// Starts everything; a port that is taken or a store that cannot be opened is an error, and nothing runs.
+    pub async fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let Config {
+            data_dir,
+            host,
+            gateway_port,
+            marketplace_ports,
+            discourse_ports,
+            jwt_secret,
+            options,
+            economy,
+            ..
+        } = config;
+        let gateway = platform::server::bind(&host, gateway_port).await.context("gateway")?;
+        let marketplaces = bind_all("marketplace", &host, &marketplace_ports).await?;
+        let discourses = bind_all("discourse", &host, &discourse_ports).await?;
+
+        let settings = Settings {
+            instance: "gateway-1".to_owned(),
+            marketplace_replicas: addresses(&marketplaces)?.into_iter().map(|(_, at)| at.into()).collect(),
+            discourse_replicas: addresses(&discourses)?.into_iter().map(|(_, at)| at.into()).collect(),
+            jwt_secret: match jwt_secret {
+                Some(secret) => secret,
+                None => secret::load_or_create(&data_dir)?,
+            },
+            password_rounds: password::ROUNDS,
+            options,
+        };
+        let items = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy)?);
+        let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir)?);
+        let users = Arc::new(EmbeddedUsers::open(&data_dir)?);
+
+        let mut system = Self {
+            data_dir,
+            gateway: reachable(gateway.local_addr()?),
+            replicas: [addresses(&marketplaces)?, addresses(&discourses)?].concat(),
+            processes: JoinSet::new(),
+        };
+        // The replicas go on until the gateway has finished its requests.
+        let gateway_done = CancellationToken::new();
+        for (instance, listener) in marketplaces {
+            let process = marketplace::serve(listener, instance, Arc::clone(&items) as _, gateway_done.clone());
+            system.processes.spawn(process);
+        }
+        for (instance, listener) in discourses {
+            let process = discourse::serve(listener, instance, Arc::clone(&channels) as _, gateway_done.clone());
+            system.processes.spawn(process);
+        }
+        system.processes.spawn(async move {
+            let _done = gateway_done.drop_guard();
+            gateway::serve(gateway, settings, users, shutdown).await
+        });
+        Ok(system)
+    }
+
+    /// Where the gateway listens.
+    pub fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+
+    /// What a user should know now that it runs.
+    pub fn guide(&self) -> String {
+        guide::text(self)
+    }
+
+    /// Waits until everything has stopped; an error where one of them failed.
+    pub async fn join(mut self) -> anyhow::Result<()> {
+        while let Some(ended) = self.processes.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}
+
+/// Binds the ports of a service's replicas, named `service-1` and so on.
+async fn bind_all(service: &str, host: &str, ports: &[u16]) -> anyhow::Result<Vec<(String, TcpListener)>> {
+    let mut replicas = Vec::with_capacity(ports.len());
+    for (number, port) in (1..).zip(ports) {
+        let instance = format!("{service}-{number}");
+        let listener = platform::server::bind(host, *port).await.context(instance.clone())?;
+        replicas.push((instance, listener));
+    }
+    Ok(replicas)
+}
+
+fn addresses(replicas: &[(String, TcpListener)]) -> anyhow::Result<Vec<(String, SocketAddr)>> {
+    replicas.iter().map(|(name, listener)| Ok((name.clone(), reachable(listener.local_addr()?)))).collect()
+}
+
+/// Where to connect to a listener: one on every address is on loopback too.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    address
+}

@@ -1,1 +1,36 @@
-fn main() {}
+//! The whole system in one process, with nothing else installed.
+
+use std::io::{self, Write};
+
+use clap::{Parser, Subcommand};
+
+/// The capitalism simulation: gateway and replicas in one process, each on its own port, on embedded stores.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: capsim::Config,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the OpenAPI description of the gateway.
+    Openapi,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Cli { command, config } = Cli::parse();
+    if let Some(Command::Openapi) = command {
+        let mut text = gateway::openapi().to_pretty_json()?;
+        text.push('\n');
+        return Ok(io::stdout().write_all(text.as_bytes())?);
+    }
+    platform::logging::init(&config.rust_log)?;
+    let shutdown = platform::shutdown::on_signal()?;
+    let system = capsim::System::start(config, shutdown).await?;
+    io::stdout().write_all(system.guide().as_bytes())?;
+    system.join().await
+}

@@ -1,0 +1,35 @@
+//! Configuration of the launcher.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What runs where, and how.
+#[derive(Args, Debug)]
+pub struct Config {
+    /// Directory of all data; made when it is not there.
+    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// Address that everything listens on. The replicas believe who calls them: 0.0.0.0 is for private networks.
+    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Port of the gateway; 0 is any free one.
+    #[arg(long, env = "GATEWAY_PORT", default_value_t = 8000)]
+    pub gateway_port: u16,
+    /// Ports of the marketplace replicas, comma-separated; as many replicas as ports.
+    #[arg(long, env = "MARKETPLACE_PORTS", value_delimiter = ',', default_value = "3001,3002,3003")]
+    pub marketplace_ports: Vec<u16>,
+    /// Ports of the discourse replicas, comma-separated; as many replicas as ports.
+    #[arg(long, env = "DISCOURSE_PORTS", value_delimiter = ',', default_value = "4001,4002,4003")]
+    pub discourse_ports: Vec<u16>,
+    /// Key that signs the tokens, 32 bytes or more; by default a random one in the data directory.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
+    pub jwt_secret: Option<gateway::config::JwtSecret>,
+    /// What is logged, such as `info` or `info,gateway=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub rust_log: String,
+    #[command(flatten)]
+    pub options: gateway::config::Options,
+    #[command(flatten)]
+    pub economy: marketplace::config::Options,
+}

@@ -1,0 +1,26 @@
+//! What is printed once everything runs.
+
+use std::fmt::Write;
+
+use crate::System;
+
+/// A short table of what is where, and a call to try.
+pub(crate) fn text(system: &System) -> String {
+    let gateway = system.gateway;
+    let mut text = format!("\n  capsim runs; its data is in {}\n\n", system.data_dir.display());
+    let mut row = |what: &str, place: String| {
+        let _ = writeln!(text, "  {what:<14} {place}");
+    };
+    row("Swagger UI", format!("http://{gateway}/docs"));
+    row("REST API", format!("http://{gateway}    /status /metrics /openapi.json"));
+    for (instance, address) in &system.replicas {
+        row(instance, format!("{address}    gRPC, reflection; http /status /metrics"));
+    }
+    let _ = write!(
+        text,
+        "\n  Try it:\n\n  \
+         curl -s {gateway}/auth/register -H 'content-type: application/json' -d '{{\"username\":\"ada\",\"password\":\"correct horse\"}}'\n\n  \
+         The README has the whole tour. Ctrl-C stops.\n\n"
+    );
+    text
+}
