@@ -1,0 +1,24 @@
+# Short calls; each does one thing that a person would do.
+
+.PHONY: run test fmt lint bench
+
+# The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
+run:
+	cargo run --release --package capsim -- $(ARGS)
+
+# All checks and all tests, with all that they need.
+test: lint
+	cargo build --workspace --bins
+	cargo test --workspace
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+
+fmt:
+	cargo fmt --all
+
+# CPU per request of the system in its fastest build.
+bench:
+	cargo build --profile dist --package capsim
+	./scripts/bench

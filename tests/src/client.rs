@@ -1,0 +1,133 @@
+//! Users who speak HTTP with the gateway.
+
+use std::net::SocketAddr;
+
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use serde_json::Value;
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// Null where the body is no JSON.
+    pub json: Value,
+    pub text: String,
+}
+
+impl Answer {
+    /// A header, empty where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The `code` of a problem, which must be one in every respect.
+    pub fn problem(&self) -> (u16, &str) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(self.json["status"], self.status, "{self:?}");
+        assert_eq!(self.json["type"], "about:blank");
+        assert_eq!(self.json["requestId"], self.header("x-request-id"));
+        for member in ["title", "detail"] {
+            assert!(self.json[member].as_str().is_some_and(|text| !text.is_empty()), "{self:?}");
+        }
+        (self.status, self.json["code"].as_str().unwrap())
+    }
+
+    /// The fields that a problem names.
+    pub fn fields(&self) -> Vec<&str> {
+        let errors = self.json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().unwrap()).collect()
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    gateway: SocketAddr,
+}
+
+impl Client {
+    pub(crate) fn new(gateway: SocketAddr) -> Self {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        Self { http, gateway }
+    }
+
+    pub(crate) fn user(&self, token: Option<String>) -> User {
+        User { client: self.clone(), id: String::new(), token }
+    }
+}
+
+/// Somebody who calls the gateway.
+#[derive(Clone)]
+pub struct User {
+    client: Client,
+    /// UUID; empty for who is not registered.
+    pub id: String,
+    pub token: Option<String>,
+}
+
+impl User {
+    /// A request to be changed before it is sent by [`send`].
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.http.request(method, format!("http://{}{path}", self.client.gateway));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    /// Past the cache.
+    pub async fn get_fresh(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path).header("cache-control", "no-cache")).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Lists something for sale that is well described but for `change`.
+    pub async fn list_item(&self, change: Value) -> Answer {
+        let mut item = serde_json::json!({
+            "name": "Gold bar", "description": "1 kg, 999.9 fine", "category": "asset", "price": 12.5
+        });
+        item.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        self.post("/marketplace/item", &item).await
+    }
+
+    /// The id of a fresh item of this user.
+    pub async fn new_item(&self) -> String {
+        let created = self.list_item(serde_json::json!({})).await;
+        assert_eq!(created.status, 201, "{created:?}");
+        created.json["_id"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn purchase(&self, item: &str, key: Option<&str>) -> Answer {
+        let mut request =
+            self.request(Method::POST, "/marketplace/purchase").json(&serde_json::json!({ "itemId": item }));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        send(request).await
+    }
+
+    /// The balance in a currency, as its text.
+    pub async fn balance(&self, currency: &str) -> String {
+        let wallet = self.get("/marketplace/wallet").await;
+        assert_eq!(wallet.status, 200, "{wallet:?}");
+        // As text: a float could not hold every amount.
+        let (_, rest) = wallet.text.split_once(&format!("\"currency\":\"{currency}\",\"balance\":")).unwrap();
+        rest.split('}').next().unwrap().to_owned()
+    }
+}
+
+/// Sends a request and reads all of its answer.
+pub async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    Answer { status, headers, json: serde_json::from_str(&text).unwrap_or_default(), text }
+}
