@@ -62,6 +62,7 @@ pub async fn serve(
         let store = Arc::clone(&store);
         async move { store.ping().await }
     };
+    health.ask(ping).await;
     tokio::join!(
         health.follow(ping, shutdown.clone()),
         server::serve(listener, app, metrics.clone(), shutdown.clone()),

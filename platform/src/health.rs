@@ -47,31 +47,29 @@ impl Health {
     }
 
     /// Asks `ping` for ever; NOT_SERVING from `shutdown` on, so that no new calls come.
-    //
-    // Not an `AsyncFn`: rustc cannot prove a future that holds one to be `Send` (rust-lang/rust#110338).
-    pub async fn follow<E, Ping>(self, ping: impl Fn() -> Ping, shutdown: CancellationToken)
-    where
-        E: Display,
-        Ping: Future<Output = Result<(), E>>,
-    {
+    pub async fn follow<E: Display>(self, ping: impl AsyncFn() -> Result<(), E>, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
-            let answer = tokio::time::timeout(TIMEOUT, ping()).await;
-            let problem = match answer {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some(format!("no answer within {TIMEOUT:?}")),
-            };
-            let healthy = problem.is_none();
-            if healthy != self.is_healthy() {
-                match problem {
-                    None => tracing::info!(service = self.name, "the store answers: serving"),
-                    Some(problem) => tracing::warn!(service = self.name, problem, "the store is down: not serving"),
-                }
-                self.report(healthy).await;
-            }
+            self.ask(&ping).await;
             let _ = tokio::time::timeout(INTERVAL, shutdown.cancelled()).await;
         }
         self.report(false).await;
+    }
+
+    /// Asks `ping` once. To be done before the port is served, so that a healthy replica is never seen as anything else.
+    pub async fn ask<E: Display>(&self, ping: impl AsyncFn() -> Result<(), E>) {
+        let problem = match tokio::time::timeout(TIMEOUT, ping()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("no answer within {TIMEOUT:?}")),
+        };
+        let healthy = problem.is_none();
+        if healthy != self.is_healthy() {
+            match problem {
+                None => tracing::info!(service = self.name, "the store answers: serving"),
+                Some(problem) => tracing::warn!(service = self.name, problem, "the store is down: not serving"),
+            }
+            self.report(healthy).await;
+        }
     }
 
     async fn report(&self, healthy: bool) {
