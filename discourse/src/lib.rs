@@ -57,14 +57,9 @@ pub async fn serve(
     let mut routes = RoutesBuilder::default();
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
     let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
-    // Not an async closure: one that borrows makes a future that rustc cannot prove `Send` (rust-lang/rust#110338).
-    let ping = || {
-        let store = Arc::clone(&store);
-        async move { store.ping().await }
-    };
-    health.ask(ping).await;
+    health.ask(store.ping()).await;
     tokio::join!(
-        health.follow(ping, shutdown.clone()),
+        health.follow(|| store.ping(), shutdown.clone()),
         server::serve(listener, app, metrics.clone(), shutdown.clone()),
     );
     Ok(())

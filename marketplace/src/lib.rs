@@ -62,7 +62,7 @@ pub async fn serve(
     routes
         .add_service(MarketplaceServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
     let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
-    health.ask(ping).await;
+    health.ask(store.ping()).await;
     tokio::join!(
         health.follow(|| store.ping(), shutdown.clone()),
         ledger::watch(&*store, metrics.meter(), &shutdown),

@@ -47,17 +47,21 @@ impl Health {
     }
 
     /// Asks `ping` for ever; NOT_SERVING from `shutdown` on, so that no new calls come.
-    pub async fn follow<E: Display>(self, ping: impl AsyncFn() -> Result<(), E>, shutdown: CancellationToken) {
+    pub async fn follow<E, F>(self, ping: impl Fn() -> F, shutdown: CancellationToken)
+    where
+        E: Display,
+        F: Future<Output = Result<(), E>>,
+    {
         while !shutdown.is_cancelled() {
-            self.ask(&ping).await;
+            self.ask(ping()).await;
             let _ = tokio::time::timeout(INTERVAL, shutdown.cancelled()).await;
         }
         self.report(false).await;
     }
 
-    /// Asks `ping` once. To be done before the port is served, so that a healthy replica is never seen as anything else.
-    pub async fn ask<E: Display>(&self, ping: impl AsyncFn() -> Result<(), E>) {
-        let problem = match tokio::time::timeout(TIMEOUT, ping()).await {
+    /// Takes note of what one `ping` says. To be done once before the port is served, so that a healthy replica is never seen as anything else.
+    pub async fn ask<E: Display>(&self, ping: impl Future<Output = Result<(), E>>) {
+        let problem = match tokio::time::timeout(TIMEOUT, ping).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some(format!("no answer within {TIMEOUT:?}")),

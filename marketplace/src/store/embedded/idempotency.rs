@@ -33,7 +33,7 @@ pub(super) fn recall(
     let row: Option<KeyRow> = idempotency_keys::table
         .find((attempt.buyer.id.to_string(), key.as_str()))
         .select(KeyRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some(row) = row else { return Ok(None) };
     if row.item_id != attempt.order.item_id.to_hex() || row.kind != attempt.order.kind.as_str() {
@@ -84,7 +84,7 @@ pub(super) fn remember(
 }
 
 fn sale(connection: &mut SqliteConnection, transaction: &str, item: &str) -> Result<Sale, Error> {
-    let transaction = transactions::table.find(transaction).select(TransactionRow::as_select()).first(connection)?;
-    let item = items::table.find(item).select(ItemRow::as_select()).first(connection)?;
+    let transaction = transactions::table.find(transaction).select(TransactionRow::as_select()).get_result(connection)?;
+    let item = items::table.find(item).select(ItemRow::as_select()).get_result(connection)?;
     (transaction, item).try_into()
 }

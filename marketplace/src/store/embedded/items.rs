@@ -2,7 +2,7 @@
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use diesel::{dsl::sql, helper_types::IntoBoxed, prelude::*, sql_types::BigInt, sqlite::Sqlite};
+use diesel::{helper_types::IntoBoxed, prelude::*, sqlite::Sqlite};
 
 use super::{
     Error,
@@ -62,8 +62,8 @@ fn matching(filter: &ItemFilter) -> IntoBoxed<'_, items::table, Sqlite> {
 /// How many listings match: from the totals where these can say, by counting otherwise.
 fn total(connection: &mut SqliteConnection, filter: &ItemFilter) -> Result<u64, Error> {
     let ItemFilter { category, status, currency, min_price, max_price, seller_id, is_premium, tag } = filter;
-    let total: i64 = if min_price.is_some() || max_price.is_some() || seller_id.is_some() || tag.is_some() {
-        matching(filter).count().get_result(connection)?
+    let total = if min_price.is_some() || max_price.is_some() || seller_id.is_some() || tag.is_some() {
+        matching(filter).count().get_result::<i64>(connection)?
     } else {
         let mut query = item_totals::table.into_boxed();
         if let Some(category) = category {
@@ -78,14 +78,14 @@ fn total(connection: &mut SqliteConnection, filter: &ItemFilter) -> Result<u64, 
         if let Some(is_premium) = is_premium {
             query = query.filter(item_totals::is_premium.eq(is_premium));
         }
-        query.select(sql::<BigInt>("coalesce(sum(total), 0)")).get_result(connection)?
+        query.select(item_totals::total).load::<i64>(connection)?.into_iter().sum()
     };
     Ok(total.unsigned_abs())
 }
 
 /// A listing alone.
 pub(super) fn find(connection: &mut SqliteConnection, id: ObjectId) -> Result<Option<Item>, Error> {
-    let row = items::table.find(id.to_hex()).select(ItemRow::as_select()).first(connection).optional()?;
+    let row = items::table.find(id.to_hex()).select(ItemRow::as_select()).get_result(connection).optional()?;
     row.map(Item::try_from).transpose()
 }
 
@@ -99,7 +99,7 @@ pub(super) fn details(connection: &mut SqliteConnection, id: ObjectId) -> Result
             ItemRow::as_select(),
             (accounts::owner, accounts::username, accounts::active_listings, accounts::completed_sales),
         ))
-        .first(connection)
+        .get_result(connection)
         .optional()?;
     let Some((item, (owner, username, active_listings, completed_sales))) = row else { return Ok(None) };
     let history: Vec<TransactionRow> = transactions::table

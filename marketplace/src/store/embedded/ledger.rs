@@ -98,7 +98,7 @@ pub(super) fn open_account(
 /// What an account has of one currency.
 pub(super) fn balance(connection: &mut SqliteConnection, owner: Uuid, currency: Currency) -> Result<Money, Error> {
     let key = (owner.to_string(), currency.code());
-    let minor_units = balances::table.find(key).select(balances::balance).first(connection)?;
+    let minor_units = balances::table.find(key).select(balances::balance).get_result(connection)?;
     Ok(Money { currency, minor_units })
 }
 
