@@ -4,6 +4,10 @@ use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
 
+/// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The capitalism simulation: gateway and replicas in one process, each on its own port, on embedded stores.
 #[derive(Parser)]
 #[command(version)]

@@ -1,6 +1,6 @@
 //! What one replica is told by flags and environment, parsed once in `main`.
 
-use std::path::PathBuf;
+use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
 use clap::Parser;
 
@@ -20,6 +20,10 @@ pub struct Config {
     #[arg(long, env = "INSTANCE_ID", default_value = "discourse-1")]
     pub instance_id: String,
 
+    /// PostgreSQL database, postgres://user:password@host:5432/database; the embedded store where it is not set.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<DatabaseUrl>,
+
     /// Directory of the embedded store; made where it does not exist.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
@@ -29,9 +33,46 @@ pub struct Config {
     pub rust_log: String,
 }
 
+/// Where a database is, and its password: it has no `Debug` that shows it.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Takes any text, since clap's errors would show it: [`crate::store::open`] tells what is wrong with it.
+impl FromStr for DatabaseUrl {
+    type Err = Infallible;
+
+    fn from_str(url: &str) -> Result<Self, Infallible> {
+        Ok(Self(url.to_owned()))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(..)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+
+    #[test]
+    fn the_database_url_is_not_shown() {
+        let config = Config::try_parse_from(["discourse", "--database-url=postgres://ada:hunter2@db/d"]).expect("parses");
+        assert!(config.database_url.as_ref().is_some_and(|url| url.as_str().contains("hunter2")));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let command = Config::command();
+        let url = command.get_arguments().find(|argument| argument.get_id() == "database_url").expect("argument");
+        assert!(url.is_hide_env_values_set());
+    }
 
     #[test]
     fn a_bad_value_names_its_variable() {

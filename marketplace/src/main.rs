@@ -6,6 +6,10 @@ use clap::Parser;
 use marketplace::{Config, store::embedded::Embedded};
 use platform::{logging, server, shutdown};
 
+/// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();

@@ -4,18 +4,21 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::{dsl::sql, prelude::*, sql_types::BigInt, sqlite::Sqlite as Backend};
+use diesel::{prelude::*, sqlite::Sqlite as Backend};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use platform::sqlite::{self, Sqlite};
 use uuid::Uuid;
 
-use super::{Error, Store};
+use super::{Error, Store, damaged, some};
 use crate::{
     channel::{Channel, ChannelQuery, ChannelType, NewChannel, PostQuery},
     post::{self, NewPost, Post, PostError},
 };
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/embedded");
+
+/// A page that begins no deeper than this is read quickly.
+const QUICK_OFFSET: i64 = 1000;
 
 diesel::table! {
     channels (id) {
@@ -75,18 +78,17 @@ impl Store for Embedded {
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {
+        // It counts, and goes past the private channels of others.
         let query = query.clone();
-        self.0.read(move |connection| list(connection, viewer, &query)).await
+        self.0.scan(move |connection| list(connection, viewer, &query)).await
     }
 
     async fn channel(&self, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error> {
+        if query.page.offset() < QUICK_OFFSET {
+            return self.0.read(|connection| page(connection, query)).await;
+        }
         let query = query.clone();
-        let read = move |connection: &mut _| {
-            let Some(channel) = find(connection, query.channel_id)? else { return Ok(None) };
-            let (posts, total) = posts_of(connection, &query)?;
-            Ok(Some((channel, posts, total)))
-        };
-        self.0.read(read).await
+        self.0.scan(move |connection| page(connection, &query)).await
     }
 
     async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error> {
@@ -147,14 +149,24 @@ fn find(connection: &mut SqliteConnection, id: i64) -> Result<Option<Channel>, E
     row.map(Channel::try_from).transpose()
 }
 
+fn page(connection: &mut SqliteConnection, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error> {
+    let Some(channel) = find(connection, query.channel_id)? else { return Ok(None) };
+    let (posts, total) = posts_of(connection, query)?;
+    Ok(Some((channel, posts, total)))
+}
+
 fn posts_of(connection: &mut SqliteConnection, query: &PostQuery) -> Result<(Vec<Post>, u64), Error> {
-    let mut totals = post_totals::table.filter(post_totals::channel_id.eq(query.channel_id)).into_boxed::<Backend>();
+    let mut totals = post_totals::table
+        .filter(post_totals::channel_id.eq(query.channel_id))
+        .select(post_totals::total)
+        .into_boxed::<Backend>();
     let mut posts = posts::table.filter(posts::channel_id.eq(query.channel_id)).into_boxed::<Backend>();
     if let Some(topic) = query.topic {
         totals = totals.filter(post_totals::topic.eq(topic.as_str()));
         posts = posts.filter(posts::topic.eq(topic.as_str()));
     }
-    let total: i64 = totals.select(sql::<BigInt>("coalesce(sum(total), 0)")).get_result(connection)?;
+    // Summed here: in diesel a sum of BIGINT is NUMERIC, and SQL as text would be parsed anew each time.
+    let total = totals.load::<i64>(connection)?.into_iter().map(i64::unsigned_abs).sum();
     let rows: Vec<PostRow> = posts
         .order((posts::is_pinned.desc(), posts::created_at.desc(), posts::id.desc()))
         .limit(query.page.limit.into())
@@ -162,7 +174,7 @@ fn posts_of(connection: &mut SqliteConnection, query: &PostQuery) -> Result<(Vec
         .select(PostRow::as_select())
         .load(connection)?;
     let posts = rows.into_iter().map(Post::try_from).collect::<Result<_, _>>()?;
-    Ok((posts, total.unsigned_abs()))
+    Ok((posts, total))
 }
 
 fn insert_channel(
@@ -211,11 +223,6 @@ fn insert_post(
         .set(channels::updated_at.eq(at.timestamp_micros()))
         .execute(connection)?;
     Ok(Post { id, channel_id, author_id: author, title, content, topic, is_pinned, created_at: at, updated_at: at })
-}
-
-/// What is empty is kept as NULL.
-fn some(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
 }
 
 #[derive(Queryable, Selectable)]
@@ -282,11 +289,6 @@ impl TryFrom<PostRow> for Post {
 
 fn moment(micros: i64) -> Result<DateTime<Utc>, Error> {
     DateTime::from_timestamp_micros(micros).ok_or_else(|| Error::Failed("a time is out of range".into()))
-}
-
-/// A stored value that no version of this code has written.
-fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Failed(error.into())
 }
 
 impl From<sqlite::Error> for Error {

@@ -1,5 +1,7 @@
 //! What the discourse asks of a store, whatever it is. `contract` is the test suite that every store passes.
 
+use std::{path::Path, sync::Arc};
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -12,6 +14,17 @@ use crate::{
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+pub mod postgres;
+
+/// The store that the configuration asks for: PostgreSQL where it names a database, else the embedded one in `data_dir`.
+///
+/// Fails on a URL that cannot be one, and on a directory that cannot be used. To be called in a tokio runtime.
+pub fn open(database_url: Option<&str>, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match database_url {
+        Some(url) => Arc::new(postgres::Postgres::connect(url)?),
+        None => Arc::new(embedded::Embedded::open(data_dir)?),
+    })
+}
 
 /// Where channels and posts live.
 ///
@@ -65,4 +78,14 @@ impl From<Error> for platform::Error {
             Error::Failed(cause) => Self::internal(cause),
         }
     }
+}
+
+/// What is empty is kept as NULL.
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A stored value that no version of this code has written.
+fn damaged(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Failed(error.into())
 }

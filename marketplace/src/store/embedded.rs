@@ -59,8 +59,11 @@ impl Store for Embedded {
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {
+        if items::is_quick(query) {
+            return self.db.read(|connection| items::list(connection, query)).await;
+        }
         let query = query.clone();
-        self.db.read(move |connection| items::list(connection, &query)).await
+        self.db.scan(move |connection| items::list(connection, &query)).await
     }
 
     async fn item(&self, id: ObjectId) -> Result<Option<ItemDetails>, Error> {
@@ -95,11 +98,11 @@ impl Store for Embedded {
     }
 
     async fn imbalance(&self) -> Result<Vec<(Currency, i128)>, Error> {
-        self.db.read(ledger::imbalance).await
+        self.db.scan(ledger::imbalance).await
     }
 
     async fn audit(&self) -> Result<Vec<Discrepancy>, Error> {
-        self.db.read(ledger::audit).await
+        self.db.scan(ledger::audit).await
     }
 }
 

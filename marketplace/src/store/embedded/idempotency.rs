@@ -84,7 +84,8 @@ pub(super) fn remember(
 }
 
 fn sale(connection: &mut SqliteConnection, transaction: &str, item: &str) -> Result<Sale, Error> {
-    let transaction = transactions::table.find(transaction).select(TransactionRow::as_select()).get_result(connection)?;
+    let transaction =
+        transactions::table.find(transaction).select(TransactionRow::as_select()).get_result(connection)?;
     let item = items::table.find(item).select(ItemRow::as_select()).get_result(connection)?;
     (transaction, item).try_into()
 }

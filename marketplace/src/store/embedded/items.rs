@@ -61,26 +61,34 @@ fn matching(filter: &ItemFilter) -> IntoBoxed<'_, items::table, Sqlite> {
 
 /// How many listings match: from the totals where these can say, by counting otherwise.
 fn total(connection: &mut SqliteConnection, filter: &ItemFilter) -> Result<u64, Error> {
-    let ItemFilter { category, status, currency, min_price, max_price, seller_id, is_premium, tag } = filter;
-    let total = if min_price.is_some() || max_price.is_some() || seller_id.is_some() || tag.is_some() {
-        matching(filter).count().get_result::<i64>(connection)?
-    } else {
-        let mut query = item_totals::table.into_boxed();
-        if let Some(category) = category {
-            query = query.filter(item_totals::category.eq(category.as_str()));
-        }
-        if let Some(status) = status {
-            query = query.filter(item_totals::status.eq(status.as_str()));
-        }
-        if let Some(currency) = currency {
-            query = query.filter(item_totals::currency.eq(currency.code()));
-        }
-        if let Some(is_premium) = is_premium {
-            query = query.filter(item_totals::is_premium.eq(is_premium));
-        }
-        query.select(item_totals::total).load::<i64>(connection)?.into_iter().sum()
-    };
-    Ok(total.unsigned_abs())
+    if !totals_can_say(filter) {
+        let total: i64 = matching(filter).count().get_result(connection)?;
+        return Ok(total.unsigned_abs());
+    }
+    let mut totals = item_totals::table.select(item_totals::total).into_boxed();
+    if let Some(category) = filter.category {
+        totals = totals.filter(item_totals::category.eq(category.as_str()));
+    }
+    if let Some(status) = filter.status {
+        totals = totals.filter(item_totals::status.eq(status.as_str()));
+    }
+    if let Some(currency) = filter.currency {
+        totals = totals.filter(item_totals::currency.eq(currency.code()));
+    }
+    if let Some(is_premium) = filter.is_premium {
+        totals = totals.filter(item_totals::is_premium.eq(is_premium));
+    }
+    // Summed here: in diesel a sum of BIGINT is NUMERIC, and SQL as text would be parsed anew each time.
+    Ok(totals.load::<i64>(connection)?.into_iter().map(i64::unsigned_abs).sum())
+}
+
+fn totals_can_say(filter: &ItemFilter) -> bool {
+    filter.min_price.is_none() && filter.max_price.is_none() && filter.seller_id.is_none() && filter.tag.is_none()
+}
+
+/// Whether a list goes through few rows: no counting, no depth.
+pub(super) fn is_quick(query: &ItemQuery) -> bool {
+    totals_can_say(&query.filter) && query.page.offset() < 1000
 }
 
 /// A listing alone.
