@@ -54,7 +54,11 @@ pub struct App {
 }
 
 impl App {
-    fn new(settings: Settings, users: Arc<dyn Users>, shutdown: &CancellationToken) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new(
+        settings: Settings,
+        users: Arc<dyn Users>,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Arc<Self>> {
         use proto::{discourse::discourse_server, marketplace::marketplace_server};
 
         let Settings { instance, marketplace_replicas, discourse_replicas, jwt_secret, password_rounds, options } =

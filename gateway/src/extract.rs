@@ -7,7 +7,10 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::error::Category;
 
 use crate::error::Problem;
@@ -48,13 +51,19 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let malformed = |error: serde_json::Error| {
         Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is no JSON: {error}"))
     };
+    let wrong_shape = |field: String, message: &dyn Display| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "the body has not the right shape")
+            .with_field(field, message)
+    };
+    // serde would take an array as the fields of a struct in their order.
+    if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        IgnoredAny::deserialize(&mut json).and_then(|_| json.end()).map_err(malformed)?;
+        return Err(wrong_shape(".".to_owned(), &"must be an object"));
+    }
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         match error.into_inner() {
-            error if error.classify() == Category::Data => {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "the body has not the right shape")
-                    .with_field(path, error)
-            }
+            error if error.classify() == Category::Data => wrong_shape(path, &error),
             error => malformed(error),
         }
     })?;
@@ -134,9 +143,8 @@ mod tests {
         for broken in ["", "{", "{} {}", "nonsense", "{\"tags\": [}", "\u{feff}{}"] {
             assert_eq!(outcome(broken).expect_err(broken), (400, "malformed_json".to_owned()));
         }
-        for shape in [r#"{"tags": 1}"#, r#"{"tags": [1]}"#, "[]x".trim_end_matches('x'), "1"] {
-            let refused = outcome(shape);
-            assert!(refused.is_err() || shape == "[]", "{shape}");
+        for shape in [r#"{"tags": 1}"#, r#"{"tags": [1]}"#, "[]", r#"[["a"]]"#, "1", "null", " \"text\""] {
+            assert_eq!(outcome(shape).expect_err(shape), (422, "invalid_body".to_owned()));
         }
     }
 

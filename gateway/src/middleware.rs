@@ -34,7 +34,7 @@ pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
             .layer(from_fn(security_headers))
             .layer(cors())
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(time_limit))
+            .layer(from_fn_with_state(TIME_LIMIT, time_limit))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             // Innermost: load shedding and rate limits, which some routes have of their own, come after it.
             .layer(from_fn_with_state(Arc::clone(app), identify)),
@@ -109,8 +109,8 @@ pub(crate) async fn shed(State(app): State<Arc<App>>, request: Request, next: Ne
     }
 }
 
-async fn time_limit(request: Request, next: Next) -> Response {
-    tokio::time::timeout(TIME_LIMIT, next.run(request)).await.unwrap_or_else(|_| {
+async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
         Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long to arrive")
             .into_response()
     })
@@ -133,4 +133,81 @@ async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next)
 fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::{
+        body::{Body, Bytes},
+        routing::post,
+    };
+    use clap::Parser;
+    use tokio_util::sync::CancellationToken;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{app::Settings, auth::users::embedded::EmbeddedUsers, config::Config, routes};
+
+    /// A gateway whose replicas nobody has started.
+    fn app(data: &tempfile::TempDir) -> Arc<App> {
+        let config = Config::try_parse_from(["gateway", "--marketplace-replicas=127.0.0.1:1"]).expect("parses");
+        let settings = Settings {
+            instance: config.instance_id,
+            marketplace_replicas: config.marketplace_replicas,
+            discourse_replicas: Vec::new(),
+            jwt_secret: "x".repeat(32).into(),
+            password_rounds: 1000,
+            options: config.options,
+        };
+        let users = Arc::new(EmbeddedUsers::open(data.path()).expect("opens"));
+        App::new(settings, users, &CancellationToken::new()).expect("starts")
+    }
+
+    async fn status_of(app: &Arc<App>, request: Request) -> StatusCode {
+        routes::router(app).oneshot(request).await.expect("answers").status()
+    }
+
+    fn get(path: &str) -> Request {
+        Request::get(path).body(Body::empty()).expect("request")
+    }
+
+    #[tokio::test]
+    async fn beyond_its_limit_a_gateway_sheds_calls_but_not_operations() {
+        let data = tempfile::tempdir().expect("directory");
+        let app = app(&data);
+        let all = u32::try_from(app.in_flight.available_permits()).expect("fits");
+        let one_is_left = app.in_flight.acquire_many(all - 1).await.expect("permits");
+        assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::UNAUTHORIZED);
+        let none_is_left = app.in_flight.acquire().await.expect("permit");
+        assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status_of(&app, get("/metrics")).await, StatusCode::OK);
+        drop((one_is_left, none_is_left));
+        assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::UNAUTHORIZED);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_ends_is_given_up() {
+        let limit = Duration::from_millis(50);
+        let app = Router::new()
+            .route("/", post(async |_: Bytes| "read"))
+            .layer(from_fn_with_state(limit, time_limit))
+            .layer(from_fn(problems));
+        let answer = async |body: Body| {
+            let request = Request::post("/").body(body).expect("request");
+            app.clone().oneshot(request).await.expect("answers").status()
+        };
+        assert_eq!(answer(Body::from("whole")).await, StatusCode::OK);
+        let endless = futures_util::stream::pending::<Result<Bytes, Infallible>>();
+        assert_eq!(answer(Body::from_stream(endless)).await, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[test]
+    fn the_scheme_of_a_token_is_read_in_any_case() {
+        let read = |value: &'static str| bearer(&HeaderValue::from_static(value)).map(str::to_owned);
+        assert_eq!(read("Bearer a.b.c").as_deref(), Some("a.b.c"));
+        assert_eq!(read("bearer a.b.c").as_deref(), Some("a.b.c"));
+        assert_eq!((read("Basic a"), read("a.b.c"), read("")), (None, None, None));
+    }
 }
