@@ -9,7 +9,7 @@ run:
 # All checks and all tests, with all that they need.
 test: lint
 	cargo build --workspace --bins
-	cargo test --workspace
+	./scripts/with-backends cargo test --workspace
 
 lint:
 	cargo fmt --all --check

@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn the_database_url_is_not_shown() {
-        let config = Config::try_parse_from(["discourse", "--database-url=postgres://ada:hunter2@db/d"]).expect("parses");
+        let config =
+            Config::try_parse_from(["discourse", "--database-url=postgres://ada:hunter2@db/d"]).expect("parses");
         assert!(config.database_url.as_ref().is_some_and(|url| url.as_str().contains("hunter2")));
         assert!(!format!("{config:?}").contains("hunter2"));
         let command = Config::command();

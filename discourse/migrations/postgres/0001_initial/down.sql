@@ -1,0 +1,3 @@
+DROP TABLE posts;
+DROP TABLE channels;
+DROP FUNCTION count_post();

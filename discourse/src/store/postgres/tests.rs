@@ -1,0 +1,260 @@
+//! On a real server, whose administrator's URL is `TEST_DATABASE_URL`. Each test has a database of its own.
+
+use std::time::Instant;
+
+use diesel::sql_types::{BigInt, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::future::join_all;
+use platform::time;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::{
+    channel::ChannelType,
+    store::contract::{self, Fresh},
+};
+
+/// Bound on what no test should have to wait for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A database that goes when this does.
+struct Database {
+    server: Config,
+    name: String,
+}
+
+impl Database {
+    /// One that is not there yet.
+    fn named() -> Self {
+        let Ok(server) = std::env::var("TEST_DATABASE_URL") else {
+            panic!("TEST_DATABASE_URL is not set: `make test` starts a throw-away PostgreSQL and sets it");
+        };
+        Self { server: url::parse(&server).expect("a URL"), name: format!("test_{}", Uuid::new_v4().simple()) }
+    }
+
+    async fn create() -> Self {
+        let database = Self::named();
+        database.administer(&format!("CREATE DATABASE {}", database.name)).await;
+        database
+    }
+
+    fn config(&self) -> Config {
+        let mut config = self.server.clone();
+        config.dbname(&self.name);
+        config
+    }
+
+    async fn connection(&self) -> AsyncPgConnection {
+        pool::connect(Arc::new(self.config())).await.expect("connects")
+    }
+
+    /// Executes one statement from outside of the database.
+    async fn administer(&self, sql: &str) {
+        let mut connection = pool::connect(Arc::new(self.server.clone())).await.expect("TEST_DATABASE_URL connects");
+        connection.batch_execute(sql).await.expect("executes");
+    }
+
+    /// Ends all its sessions.
+    async fn terminate(&self) {
+        let name = &self.name;
+        self.administer(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+            .await;
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = async { self.administer(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await };
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        // Not on this thread: it is in a runtime already.
+        std::thread::scope(|scope| scope.spawn(|| runtime().block_on(drop)).join()).expect("dropped");
+    }
+}
+
+/// A store that is ready, on an empty database.
+async fn start() -> (Postgres, Database) {
+    let database = Database::create().await;
+    let store = Postgres::on(database.config());
+    store.ping().await.expect("ready");
+    (store, database)
+}
+
+async fn fresh() -> Fresh {
+    let (store, database) = start().await;
+    Fresh { store: Arc::new(store), _keep: Box::new(database) }
+}
+
+contract::store_contract!(fresh);
+
+/// Waits until the store answers.
+async fn answers(store: &Postgres) {
+    let answer = async {
+        while store.ping().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, answer).await.expect("answers again");
+}
+
+/// Waits until a statement that contains `words` waits for a lock.
+async fn waits_for_lock(connection: &mut AsyncPgConnection, words: &str) {
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
+    let wait = async {
+        loop {
+            #[derive(diesel::QueryableByName)]
+            struct Waiting {
+                #[diesel(sql_type = BigInt)]
+                count: i64,
+            }
+            let waiting = diesel::sql_query(waiting).bind::<Text, _>(words).get_result::<Waiting>(connection).await;
+            if waiting.expect("counts").count > 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("waits for a lock");
+}
+
+fn unavailable<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
+    match result {
+        Err(Error::Unavailable(cause)) => cause.to_string(),
+        other => panic!("not unavailable: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn stores_that_start_at_once_migrate_once() {
+    let database = Database::create().await;
+    let stores: Vec<_> = (0..8).map(|_| Postgres::on(database.config())).collect();
+    for first_answer in join_all(stores.iter().map(Store::ping)).await {
+        first_answer.expect("no attempt fails");
+    }
+    let channel = contract::open(&stores[0], Uuid::new_v4(), ChannelType::Public).await;
+    assert_eq!(stores[7].channel(&contract::first_page(channel.id)).await.expect("reads").expect("there").0, channel);
+    let again = Postgres::on(database.config());
+    again.ping().await.expect("nothing is left to do");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable_at_once() {
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("address");
+    let store = Postgres::connect(&format!("postgres://postgres@{free}/discourse")).expect("a URL");
+    let start = Instant::now();
+    assert!(unavailable(store.ping().await).contains("Connection refused"));
+    assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("Connection refused"));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_is_silent_is_unavailable_in_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = silent.local_addr().expect("address");
+    let store = Postgres::connect(&format!("postgres://postgres@{address}/discourse")).expect("a URL");
+    assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("not been looked at"));
+    assert!(unavailable(store.ping().await).contains("did not greet"));
+}
+
+#[tokio::test]
+async fn a_database_that_comes_later_is_found() {
+    let database = Database::named();
+    let store = Postgres::on(database.config());
+    assert!(unavailable(store.ping().await).contains("does not exist"));
+    database.administer(&format!("CREATE DATABASE {}", database.name)).await;
+    answers(&store).await;
+}
+
+#[tokio::test]
+async fn a_database_that_goes_is_noticed_at_once_and_found_again() {
+    let (store, database) = start().await;
+    let channel = contract::open(&store, Uuid::new_v4(), ChannelType::Public).await;
+    let read = async || store.channel(&contract::first_page(channel.id)).await;
+    database.administer(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name)).await;
+    database.terminate().await;
+    for _ in 0..3 {
+        let start = Instant::now();
+        unavailable(read().await);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    }
+    database.administer(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", database.name)).await;
+    answers(&store).await;
+    assert_eq!(read().await.expect("reads").expect("there").0, channel);
+}
+
+#[tokio::test]
+async fn lost_connections_are_not_handed_out() {
+    let (store, database) = start().await;
+    let query = contract::first_page(1);
+    drop(join_all((0..10).map(|_| store.pool.get())).await);
+    database.terminate().await;
+    let mut failures = 0;
+    while let Err(error) = store.channel(&query).await {
+        unavailable::<()>(Err(error));
+        // The first calls may come before the news.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        failures += 1;
+    }
+    assert!(failures < 5, "{failures}, of 10 connections");
+    for answer in join_all((0..50).map(|_| store.channel(&query))).await {
+        answer.expect("reads");
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_is_cut_off_is_unavailable() {
+    let (store, database) = start().await;
+    let (mut locker, mut watcher) = (database.connection().await, database.connection().await);
+    locker.batch_execute("BEGIN; LOCK TABLE channels").await.expect("locks");
+    let query = contract::first_page(1);
+    let cut = async {
+        waits_for_lock(&mut watcher, "FULL JOIN").await;
+        database.terminate().await;
+    };
+    let (answer, ()) = tokio::join!(store.channel(&query), cut);
+    unavailable(answer);
+    answers(&store).await;
+}
+
+#[tokio::test]
+async fn the_server_gives_up_a_statement_that_takes_too_long() {
+    let (store, database) = start().await;
+    let mut locker = database.connection().await;
+    locker.batch_execute("BEGIN; LOCK TABLE channels").await.expect("locks");
+    assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("statement timeout"));
+    locker.batch_execute("ROLLBACK").await.expect("unlocks");
+    assert!(store.channel(&contract::first_page(1)).await.expect("reads").is_none());
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_busy_connection_but_not_for_ever() {
+    let (store, _database) = start().await;
+    let mut held = Vec::new();
+    while let Ok(connection) = store.pool.get().await {
+        held.push(connection);
+    }
+    assert_eq!(held.len(), 10);
+    unavailable(store.channel(&contract::first_page(1)).await);
+    let (answer, ()) = tokio::join!(store.ping(), async { held.truncate(9) });
+    answer.expect("answers on the one that was given back");
+}
+
+#[tokio::test]
+async fn a_channel_whose_access_changed_takes_no_post() {
+    let (store, _database) = start().await;
+    let channel = contract::open(&store, Uuid::new_v4(), ChannelType::Private).await;
+    let post = NewPost {
+        channel_id: channel.id,
+        title: String::new(),
+        content: "words".to_owned(),
+        topic: crate::topic::Topic::General,
+        is_pinned: false,
+    };
+    let mut connection = store.pool.get().await.expect("connects");
+    let author = channel.created_by;
+    let before = Channel { kind: ChannelType::Public, ..channel.clone() };
+    let refused = queries::insert_post(&mut connection, &before, author, &post, time::now()).await;
+    assert_eq!(refused.expect("no failure"), None);
+    let kept = queries::insert_post(&mut connection, &channel, author, &post, time::now()).await;
+    assert!(kept.expect("no failure").is_some());
+}
