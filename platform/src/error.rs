@@ -135,14 +135,30 @@ impl StdError for Error {
     }
 }
 
+/// An error and all of its causes in one line, for logs.
+#[derive(Debug)]
+pub struct Chain<'a>(pub &'a (dyn StdError + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
 /// Where an error leaves a service, and so where its cause is logged, once.
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         if let Some(source) = &error.source {
-            let cause = source.as_ref() as &(dyn StdError + 'static);
+            let cause = Chain(source.as_ref());
             match error.kind {
-                Kind::Internal => tracing::error!(cause, "{error}"),
-                _ => tracing::warn!(cause, "{error}"),
+                Kind::Internal => tracing::error!(%cause, "{error}"),
+                _ => tracing::warn!(%cause, "{error}"),
             }
         }
         let mut details = ErrorDetails::new();
@@ -192,6 +208,16 @@ mod tests {
         let details = status.get_error_details();
         assert_eq!(details.error_info().expect("error info").reason, "validation_failed");
         assert_eq!(details.bad_request().expect("bad request").field_violations[0].field, "name");
+    }
+
+    #[test]
+    fn a_chain_tells_every_cause() {
+        let inner = Error::unavailable("the disk", std::io::Error::other("no space left"));
+        let outer = Error::internal(inner);
+        assert_eq!(
+            Chain(&outer).to_string(),
+            "an internal error occurred: the disk is not available at the moment: no space left"
+        );
     }
 
     #[test]

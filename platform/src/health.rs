@@ -1,7 +1,7 @@
 //! Health that follows the store: asked every second, told to `grpc.health.v1`, `/status` and the log.
 
 use std::{
-    fmt::Display,
+    error::Error,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,6 +11,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::error::Chain;
 
 /// How often the store is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -49,7 +51,7 @@ impl Health {
     /// Asks `ping` for ever; NOT_SERVING from `shutdown` on, so that no new calls come.
     pub async fn follow<E, F>(self, ping: impl Fn() -> F, shutdown: CancellationToken)
     where
-        E: Display,
+        E: Error + 'static,
         F: Future<Output = Result<(), E>>,
     {
         while !shutdown.is_cancelled() {
@@ -60,10 +62,10 @@ impl Health {
     }
 
     /// Takes note of what one `ping` says. To be done once before the port is served, so that a healthy replica is never seen as anything else.
-    pub async fn ask<E: Display>(&self, ping: impl Future<Output = Result<(), E>>) {
+    pub async fn ask<E: Error + 'static>(&self, ping: impl Future<Output = Result<(), E>>) {
         let problem = match tokio::time::timeout(TIMEOUT, ping).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
+            Ok(Err(error)) => Some(Chain(&error).to_string()),
             Err(_) => Some(format!("no answer within {TIMEOUT:?}")),
         };
         let healthy = problem.is_none();

@@ -15,6 +15,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::BodyExt;
+use platform::error::Chain;
 use tokio::sync::Notify;
 use tonic::{
     body::Body,
@@ -137,8 +138,8 @@ impl Replica {
     /// Takes it out of the rotation until a health check succeeds.
     pub(super) fn eject(&self, failure: &Failure) {
         if self.set_live(false) {
-            let cause = failure.cause.as_ref() as &(dyn std::error::Error + 'static);
-            tracing::warn!(replica = &*self.name, cause, "ejected: a call broke");
+            let cause = Chain(failure.cause.as_ref());
+            tracing::warn!(replica = &*self.name, %cause, "ejected: a call broke");
         }
         self.ejected.notify_one();
     }
