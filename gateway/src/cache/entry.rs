@@ -37,7 +37,8 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(answer: &impl Serialize, generations: Generations) -> Result<Self, Problem> {
-        let body = Bytes::from(serde_json::to_vec(answer).map_err(Problem::internal)?);
+        // Without spare capacity: what is kept takes what `size` says.
+        let body = Bytes::from(serde_json::to_vec(answer).map_err(Problem::internal)?.into_boxed_slice());
         let digest = Sha256::digest(&body);
         let hash = u128::from_be_bytes(std::array::from_fn(|i| digest[i]));
         let etag = HeaderValue::try_from(format!("\"{hash:032x}\"")).map_err(Problem::internal)?;
