@@ -1,6 +1,6 @@
 //! What one replica is told by flags and environment, parsed once in `main`.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use clap::{Args, Parser, value_parser};
 
@@ -20,6 +20,10 @@ pub struct Config {
     #[arg(long, env = "INSTANCE_ID", default_value = "marketplace-1")]
     pub instance_id: String,
 
+    /// MongoDB to keep everything in, such as mongodb://host:27017/database?replicaSet=rs0; the embedded store if unset.
+    #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
+    pub mongodb_uri: Option<MongodbUri>,
+
     /// Directory of the embedded store; made where it does not exist.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
@@ -30,6 +34,28 @@ pub struct Config {
 
     #[command(flatten)]
     pub options: Options,
+}
+
+/// Where MongoDB is, and the password if it asks for one: not for logs, so that it has no telling `Debug`.
+#[derive(Clone)]
+pub struct MongodbUri(String);
+
+impl MongodbUri {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for MongodbUri {
+    fn from(uri: String) -> Self {
+        Self(uri)
+    }
+}
+
+impl fmt::Debug for MongodbUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MongodbUri(..)")
+    }
 }
 
 /// The rules of a market that are for its operator to set, the same on all replicas.
@@ -74,6 +100,13 @@ mod tests {
             let error = error.expect_err("invalid").to_string();
             assert!(error.contains("OPENING_BALANCE"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_uri_of_a_database_is_kept_out_of_logs() {
+        let config = parse("--mongodb-uri", "mongodb://user:hunter2@host").expect("valid");
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.mongodb_uri.expect("is there").as_str(), "mongodb://user:hunter2@host");
     }
 
     #[test]

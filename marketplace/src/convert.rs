@@ -9,6 +9,7 @@ use platform::{
     money::{ParseMoneyError, UnknownCurrency},
     time,
     validate::Violations,
+    word::UnknownWord,
 };
 use proto::marketplace as pb;
 use uuid::Uuid;
@@ -21,7 +22,6 @@ use crate::{
     },
     purchase::{Order, Sale, Transaction, TransactionStatus, TransactionType},
     wallet::Wallet,
-    word::UnknownWord,
 };
 
 const REQUIRED: &str = "is required";

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use platform::{
     Caller, Currency, Error, Kind, Money, Page, PageInfo,
     money::{ParseMoneyError, parse_decimal},
-    time,
     validate::Violations,
+    words,
 };
 use uuid::Uuid;
 
-use crate::{id, purchase::Transaction, store::Store, word::words};
+use crate::{id, purchase::Transaction, store::Store, time};
 
 /// Characters of a name.
 pub const NAME_LENGTH: RangeInclusive<usize> = 1..=200;

@@ -9,10 +9,10 @@ use opentelemetry::{
     KeyValue,
     metrics::{Gauge, Meter},
 };
-use platform::Currency;
+use platform::{Currency, words};
 use tokio_util::sync::CancellationToken;
 
-use crate::{store::Store, word::words};
+use crate::store::Store;
 
 /// The owner of the account that issues money; users are UUIDs, so that none can be called so.
 pub const TREASURY: &str = "treasury";

@@ -35,10 +35,10 @@ pub mod ledger;
 pub mod purchase;
 mod service;
 pub mod store;
+mod time;
 pub mod wallet;
-mod word;
 
-pub use config::{Config, Options};
+pub use config::{Config, MongodbUri, Options};
 
 /// Full name of the gRPC service.
 pub const SERVICE: &str = SERVICE_NAME;
@@ -46,7 +46,8 @@ pub const SERVICE: &str = SERVICE_NAME;
 /// Bytes of a request at most, as at the gateway: the longest item fits twice.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
-/// Serves one replica until `shutdown`, then finishes the calls in flight.
+/// Serves one replica until `shutdown`, then finishes the calls in flight. Calls are refused as long as the store cannot
+/// be reached; an error where it turns out that it never can be used.
 ///
 /// Everything runs inside the future: dropping it closes the port and all connections at once.
 pub async fn serve(
@@ -63,10 +64,15 @@ pub async fn serve(
         .add_service(MarketplaceServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
     let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
     health.ask(store.ping()).await;
-    tokio::join!(
-        health.follow(|| store.ping(), shutdown.clone()),
-        ledger::watch(&*store, metrics.meter(), &shutdown),
-        server::serve(listener, app, metrics.clone(), shutdown.clone()),
-    );
-    Ok(())
+    let serving = async {
+        tokio::join!(
+            health.follow(|| store.ping(), shutdown.clone()),
+            ledger::watch(&*store, metrics.meter(), &shutdown),
+            server::serve(listener, app, metrics.clone(), shutdown.clone()),
+        )
+    };
+    tokio::select! {
+        _ = serving => Ok(()),
+        Err(unusable) = store.prepare() => Err(unusable),
+    }
 }

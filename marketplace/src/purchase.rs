@@ -4,14 +4,14 @@ use std::str::FromStr;
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, Money, time};
+use platform::{Caller, Error, Kind, Money, words};
 use uuid::Uuid;
 
 use crate::{
     id,
     item::{Item, ItemNotFound},
     store::Store,
-    word::words,
+    time,
 };
 
 words! {

@@ -16,7 +16,6 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use platform::{
     Caller, Currency,
     sqlite::{self, Sqlite},
-    time,
 };
 
 use super::{Error, Store};
@@ -25,6 +24,7 @@ use crate::{
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
+    time,
     wallet::{self, Balances, Wallet},
 };
 

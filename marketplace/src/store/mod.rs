@@ -1,10 +1,13 @@
 //! What the marketplace asks of a store, whatever it is. `contract` is the test suite that every store passes.
 
+use std::{path::Path, sync::Arc};
+
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use platform::{Caller, Currency, Kind};
 
 use crate::{
+    config::Options,
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
@@ -14,6 +17,23 @@ use crate::{
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+pub mod mongo;
+
+use embedded::Embedded;
+use mongo::Mongo;
+
+/// The store that a process is told to use: MongoDB where there is a URI, otherwise the embedded one in `data_dir`. An
+/// error names what is wrong with the configuration; a database that is down is none.
+pub async fn open(mongodb_uri: Option<&str>, data_dir: &Path, options: &Options) -> anyhow::Result<Arc<dyn Store>> {
+    let Some(uri) = mongodb_uri else {
+        let store = Embedded::open(data_dir, options)?;
+        tracing::info!(directory = %data_dir.display(), "items are kept in the embedded store");
+        return Ok(Arc::new(store));
+    };
+    let store = Mongo::connect(uri, options).await?;
+    tracing::info!(database = store.database(), "items are kept in MongoDB");
+    Ok(Arc::new(store))
+}
 
 /// Where listings, transactions and the ledger live.
 ///
@@ -28,7 +48,13 @@ pub trait Store: Send + Sync + 'static {
     /// The name of the kind of store: `embedded` or `mongodb`.
     fn backend(&self) -> &'static str;
 
-    /// Whether the store answers.
+    /// Gets the store ready for use, as long as that takes: reaches it, and brings its schema up to date. Ends in an error
+    /// only where it never will be of use; a process is to stop then, with that error.
+    async fn prepare(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Whether the store is ready and answers.
     async fn ping(&self) -> Result<(), Error>;
 
     /// The listings of one page, and how many match in all, of one moment.

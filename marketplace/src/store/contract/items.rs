@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 
 use chrono::{TimeDelta, Utc};
-use platform::{Currency, Money, Page, time};
+use platform::{Currency, Money, Page};
 use uuid::Uuid;
 
 use super::{buy, draft, first_page, sell, usd, user};
@@ -9,6 +9,7 @@ use crate::{
     id,
     item::{self, Category, Item, ItemFilter, ItemQuery, ItemStatus, NewItem, PriceRank, Sort},
     store::Store,
+    time,
 };
 
 pub(crate) async fn a_created_item_is_read_back(store: &dyn Store) {
@@ -146,7 +147,7 @@ async fn assorted(store: &dyn Store) -> Vec<Item> {
         let price = Money { currency, minor_units: currency.scale() / 4 * (n as i64 * 7 % 16) };
         let tags = [(n % 2 == 0, "even"), (n % 3 == 0, "third")];
         // Not in the order of ids, and each moment three times.
-        let created_at = now - TimeDelta::microseconds((n * 11 % 40 / 3) as i64);
+        let created_at = now - TimeDelta::milliseconds((n * 11 % 40 / 3) as i64);
         let item = Item {
             id: id::next(),
             category: [Category::Asset, Category::Innovation, Category::Service, Category::Knowledge][n % 4],

@@ -15,6 +15,7 @@ use crate::{
     id,
     item::{self, Category, Item, ItemFilter, ItemQuery, NewItem, Sort},
     purchase::{Attempt, Order, PurchaseError, Sale, TransactionType},
+    time,
 };
 
 /// Whole units of each currency that wallets open with in most cases.
@@ -112,7 +113,7 @@ fn attempt(buyer: &Caller, item: &Item, key: Option<&str>) -> Attempt {
         kind: TransactionType::Purchase,
         idempotency_key: key.map(|key| key.parse().expect("key")),
     };
-    Attempt { buyer: buyer.clone(), order, transaction_id: id::next(), at: platform::time::now() }
+    Attempt { buyer: buyer.clone(), order, transaction_id: id::next(), at: time::now() }
 }
 
 pub(super) async fn buy(

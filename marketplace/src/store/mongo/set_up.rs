@@ -1,0 +1,112 @@
+//! What the database needs before the first call: collections with their validators, indexes, the treasury's account.
+//!
+//! Every step can be done again, also by several replicas at once.
+
+use std::{collections::HashMap, time::Duration};
+
+use bson::{Document, doc};
+use futures_util::{FutureExt, TryStreamExt};
+use mongodb::{
+    Database,
+    error::{Error, ErrorKind},
+};
+
+use super::{
+    Mongo, indexes, ledger,
+    transaction::{Act, Halt, is_duplicate_key},
+    validators,
+};
+
+/// As long as it may take to build a new index on many listings.
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Errors of the server by number: <https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml>.
+const NAMESPACE_EXISTS: i32 = 48;
+/// "Transaction numbers are only allowed on a replica set member or mongos".
+const ILLEGAL_OPERATION: i32 = 20;
+const OPERATION_NOT_SUPPORTED_IN_TRANSACTION: i32 = 263;
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// For good.
+    #[error(
+        "MONGODB_URI: that MongoDB server does no transactions, which purchases need. Make it a replica set, of one \
+         member at least: start mongod with --replSet rs0, run rs.initiate() in mongosh once, and add \
+         ?replicaSet=rs0 to the URI"
+    )]
+    NoTransactions,
+    /// For now.
+    #[error("{0}")]
+    Store(#[from] super::Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+pub(super) async fn run(store: &Mongo) -> Result<(), Failure> {
+    let late = |_| super::Error::Unavailable(format!("MongoDB took longer than {DEADLINE:?}").into());
+    tokio::time::timeout(DEADLINE, steps(store)).await.map_err(late)?
+}
+
+async fn steps(store: &Mongo) -> Result<(), Failure> {
+    // Says best why a server is not reached.
+    store.database.run_command(doc! { "ping": 1 }).await?;
+    try_a_transaction(store).await?;
+    create_collections(&store.database).await?;
+    for (collection, models) in indexes::all() {
+        store.database.collection::<Document>(collection).create_indexes(models).await?;
+    }
+    match store.collections.accounts.insert_one(ledger::empty_treasury()).await {
+        Err(error) if !is_duplicate_key(&error) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What kind of server it is says less: there are servers that have transactions without being a replica set.
+async fn try_a_transaction(store: &Mongo) -> Result<(), Failure> {
+    match store.try_once(&(), &|act, ()| read(act).boxed()).await {
+        Err(Halt::Driver(error)) if refuses_transactions(&error) => Err(Failure::NoTransactions),
+        tried => Ok(tried.map_err(super::Error::from)?),
+    }
+}
+
+fn refuses_transactions(error: &Error) -> bool {
+    let codes = [ILLEGAL_OPERATION, OPERATION_NOT_SUPPORTED_IN_TRANSACTION];
+    matches!(&*error.kind, ErrorKind::Command(command) if codes.contains(&command.code))
+}
+
+async fn read(act: &mut Act<'_>) -> Result<(), Halt> {
+    Ok(act.collections.accounts.find_one(doc! {}).session(&mut act.session).await.map(drop)?)
+}
+
+async fn create_collections(database: &Database) -> Result<(), Error> {
+    let present =
+        database.list_collections().await?.map_ok(|specification| (specification.name, specification.options));
+    let present: HashMap<_, _> = present.try_collect().await?;
+    for (collection, validator) in validators::all() {
+        match present.get(collection) {
+            None => create(database, collection, validator).await?,
+            // Not where it is so already: to say so locks the collection, and that at the start of every replica.
+            Some(options) if options.validator.as_ref() == Some(&validator) => {}
+            Some(_) => modify(database, collection, validator).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn create(database: &Database, collection: &str, validator: Document) -> Result<(), Error> {
+    match database.create_collection(collection).validator(validator.clone()).await {
+        Err(error) if matches!(&*error.kind, ErrorKind::Command(command) if command.code == NAMESPACE_EXISTS) => {
+            modify(database, collection, validator).await
+        }
+        done => done,
+    }
+}
+
+async fn modify(database: &Database, collection: &str, validator: Document) -> Result<(), Error> {
+    database.run_command(doc! { "collMod": collection, "validator": validator }).await.map(drop)
+}

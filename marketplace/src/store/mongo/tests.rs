@@ -1,0 +1,294 @@
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Instant};
+
+use bson::{Document, doc};
+use futures_util::{StreamExt, TryStreamExt, future::join_all};
+use platform::Kind;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    item::{ItemFilter, Sort},
+    ledger::TREASURY,
+    store::contract::{Fresh, amounts, assert_sound, buy, sell, store_contract, usd, user},
+};
+
+mod proxy;
+mod standalone;
+
+/// A database of its own for one test, dropped at its end.
+struct Scratch(String);
+
+impl Scratch {
+    fn new() -> Self {
+        let server = std::env::var("TEST_MONGODB_URI")
+            .expect("TEST_MONGODB_URI is not set: `make test` starts a throw-away server and sets it");
+        let (server, options) = server.split_once('?').unwrap_or((&server, ""));
+        Self(format!("{}/test-{}?{options}", server.trim_end_matches('/'), Uuid::new_v4()))
+    }
+
+    /// A store that has set up the database.
+    async fn store(&self, opening_balance: i64) -> Mongo {
+        let store = self.unprepared(opening_balance).await;
+        let prepared = tokio::time::timeout(Duration::from_secs(30), store.prepare()).await;
+        prepared.expect("TEST_MONGODB_URI: the server does not get ready").expect("prepares");
+        store
+    }
+
+    async fn unprepared(&self, opening_balance: i64) -> Mongo {
+        Mongo::connect(&self.0, &Options { opening_balance }).await.expect("connects")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let uri = std::mem::take(&mut self.0);
+        // A runtime of its own: the test's may be about to end.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+            runtime.block_on(async {
+                let store = Mongo::connect(&uri, &Options::default()).await.expect("connects");
+                store.database.drop().await
+            })
+        });
+        // Not asserted: a test that has failed is to say why itself.
+        let _ = dropped.join();
+    }
+}
+
+async fn fresh(opening_balance: i64) -> Fresh {
+    let scratch = Scratch::new();
+    Fresh { store: Arc::new(scratch.store(opening_balance).await), _keep: Box::new(scratch) }
+}
+
+store_contract!(fresh);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_replicas_set_up_an_empty_database_at_once_and_share_it() {
+    let scratch = Scratch::new();
+    let stores = join_all((0..3).map(|_| scratch.store(1_000))).await;
+    for store in &stores {
+        store.ping().await.expect("answers");
+    }
+    let item = sell(&stores[0], &user("seller"), usd(1)).await;
+    let buyers: Vec<_> = (0..12).map(|n| user(&format!("buyer-{n}"))).collect();
+    let purchases = buyers.iter().zip(stores.iter().cycle()).map(|(buyer, store)| buy(store, buyer, &item, None));
+    let outcomes = join_all(purchases).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_sound(&stores[2]).await;
+}
+
+#[tokio::test]
+async fn a_second_set_up_changes_nothing() {
+    let scratch = Scratch::new();
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let store = scratch.store(1_000).await;
+    let item = sell(&store, &seller, usd(250)).await;
+    let sale = buy(&store, &buyer, &item, Some("key")).await.expect("buys");
+    let reopened = scratch.store(5).await;
+    assert_eq!(buy(&reopened, &buyer, &item, Some("key")).await, Ok(sale));
+    assert_eq!((amounts(&reopened, &buyer).await[0], amounts(&reopened, &seller).await[0]), (99_750, 100_250));
+    assert_sound(&reopened).await;
+}
+
+#[tokio::test]
+async fn every_collection_has_its_validator_and_indexes() {
+    let scratch = Scratch::new();
+    let store = scratch.store(1_000).await;
+    let specifications = store.database.list_collections().await.expect("lists");
+    let specifications: Vec<_> = specifications.try_collect().await.expect("lists");
+    for (name, validator) in validators::all() {
+        let specification = specifications.iter().find(|specification| specification.name == name).expect(name);
+        assert_eq!(specification.options.validator.as_ref(), Some(&validator), "{name}");
+    }
+    for (name, wanted) in indexes::all() {
+        let present = store.database.collection::<Document>(name).list_indexes().await.expect("lists");
+        let present: Vec<_> = present.map(|index| index.expect("index")).collect().await;
+        for index in wanted {
+            let unique = |model: &mongodb::IndexModel| model.options.as_ref().and_then(|options| options.unique);
+            let found = present.iter().any(|other| other.keys == index.keys && unique(other) == unique(&index));
+            assert!(found, "{name}: {:?}", index.keys);
+        }
+    }
+    let treasury = store.collections.accounts.find_one(doc! { "_id": TREASURY }).await.expect("finds");
+    assert!(treasury.is_some());
+}
+
+#[tokio::test]
+async fn pages_at_any_depth_make_up_the_whole_list() {
+    let scratch = Scratch::new();
+    let store = scratch.store(1_000).await;
+    let seller = user("seller");
+    for price in 0..230 {
+        sell(&store, &seller, usd(price % 7)).await;
+    }
+    let mut seen = HashSet::new();
+    let mut prices = Vec::new();
+    for page in 1..=24 {
+        let query = ItemQuery {
+            filter: ItemFilter { seller_id: Some(seller.id), ..Default::default() },
+            sort: Sort::Price,
+            page: platform::Page { page, limit: 10 },
+        };
+        let (items, total) = store.list_items(&query).await.expect("lists");
+        assert_eq!((items.len(), total), (if page <= 23 { 10 } else { 0 }, 230));
+        prices.extend(items.iter().map(|item| item.price.minor_units));
+        seen.extend(items.into_iter().map(|item| item.id));
+    }
+    assert!(prices.is_sorted());
+    assert_eq!(seen.len(), 230);
+}
+
+#[tokio::test]
+async fn a_balance_that_was_tampered_with_is_found() {
+    let scratch = Scratch::new();
+    let (store, owner) = (scratch.store(1_000).await, user("owner"));
+    amounts(&store, &owner).await;
+    let id = owner.id.to_string();
+    let more = doc! { "$inc": { "balances.GOLD": 1_i64 } };
+    store.collections.accounts.update_one(doc! { "_id": &id }, more).await.expect("updates");
+    let mut imbalance = store.imbalance().await.expect("imbalance");
+    imbalance.retain(|(_, sum)| *sum != 0);
+    assert_eq!(imbalance, [(Currency::Gold, 1)]);
+    let found = Discrepancy { owner: id, currency: Currency::Gold, balance: 10_000_001, entries: 10_000_000 };
+    assert_eq!(store.audit().await.expect("audit"), [found]);
+}
+
+#[tokio::test]
+async fn what_was_read_and_is_so_no_longer_throws_the_purchase_back() {
+    let scratch = Scratch::new();
+    let (store, seller, buyer) = (scratch.store(1_000).await, user("seller"), user("buyer"));
+    let item = sell(&store, &seller, usd(1)).await;
+    buy(&store, &buyer, &item, None).await.expect("buys");
+    let sold_again = store.try_once(&item, &|act, item| items::mark_sold(act, item, item.created_at).boxed()).await;
+    assert!(matches!(sold_again, Err(transaction::Halt::Changed)), "{sold_again:?}");
+    let before = amounts(&store, &seller).await;
+    let overdrawn = crate::purchase::Transaction {
+        id: crate::id::next(),
+        item_id: item.id,
+        buyer_id: buyer.id,
+        seller_id: seller.id,
+        price: usd(100_000),
+        kind: crate::purchase::TransactionType::Purchase,
+        status: crate::purchase::TransactionStatus::Completed,
+        created_at: time::now(),
+    };
+    let overdrawn = store.try_once(&overdrawn, &|act, overdrawn| ledger::pay(act, overdrawn).boxed()).await;
+    assert!(matches!(overdrawn, Err(transaction::Halt::Changed)), "{overdrawn:?}");
+    assert_eq!(amounts(&store, &seller).await, before, "the credit was taken back");
+    assert_sound(&store).await;
+}
+
+#[tokio::test]
+async fn without_a_server_every_call_is_unavailable_and_soon() {
+    let address = unused_address().await;
+    let uri = format!("mongodb://{address}/market?serverSelectionTimeoutMS=300");
+    let store = Mongo::connect(&uri, &Options::default()).await.expect("no server is no error");
+    let begin = Instant::now();
+    let item = store.item(crate::id::next()).await.expect_err("no server");
+    assert_eq!(platform::Error::from(item).kind(), Kind::Unavailable);
+    let wallet = store.wallet(&user("nobody")).await.expect_err("no server");
+    assert_eq!(platform::Error::from(wallet).kind(), Kind::Unavailable);
+    let ping = store.ping().await.expect_err("no server");
+    assert_eq!(platform::Error::from(ping).kind(), Kind::Unavailable);
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_goes_is_unavailable_until_it_is_back() {
+    let scratch = Scratch::new();
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let settings = client::settings(&scratch.0).await.expect("settings");
+    let mut proxy = proxy::Proxy::to(settings.hosts[0].to_string()).await;
+    let database = settings.default_database.expect("a name");
+    let limits = "directConnection=true&serverSelectionTimeoutMS=300";
+    let uri = format!("mongodb://{}/{database}?{limits}", proxy.address);
+    let store = Mongo::connect(&uri, &Options { opening_balance: 1_000 }).await.expect("connects");
+    store.ping().await.expect("answers");
+    let item = sell(&store, &seller, usd(1)).await;
+
+    proxy.cut().await;
+    let begin = Instant::now();
+    // The first call finds out, the second one knows.
+    for _ in 0..2 {
+        for error in [
+            store.ping().await.expect_err("is gone"),
+            store.item(item.id).await.expect_err("is gone"),
+            store.wallet(&buyer).await.expect_err("is gone"),
+            store.create_item(&seller, &item).await.expect_err("is gone"),
+        ] {
+            assert_eq!(platform::Error::from(error).kind(), Kind::Unavailable);
+        }
+    }
+    assert!(begin.elapsed() < 2 * DEADLINE, "{:?}", begin.elapsed());
+
+    proxy.mend().await;
+    let back = async { while store.ping().await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(20), back).await.expect("answers again");
+    buy(&store, &buyer, &item, None).await.expect("buys");
+    assert_sound(&store).await;
+}
+
+#[tokio::test]
+async fn a_server_without_transactions_stops_the_process_with_the_fix() {
+    let uri = format!("mongodb://{}", standalone::start().await);
+    let store = Arc::new(Mongo::connect(&uri, &Options::default()).await.expect("connects"));
+    let ping = store.ping().await.expect_err("not of use");
+    assert_eq!(platform::Error::from(ping).kind(), Kind::Unavailable);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let serving = crate::serve(listener, "marketplace-1".to_owned(), store, CancellationToken::new());
+    let ended = tokio::time::timeout(Duration::from_secs(10), serving).await.expect("in time");
+    let error = ended.expect_err("cannot work").to_string();
+    for part in ["MONGODB_URI", "--replSet", "rs.initiate()"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let uri = format!("mongodb://{}/?serverSelectionTimeoutMS=300", listener.local_addr().expect("address"));
+    let store = Mongo::connect(&uri, &Options::default()).await.expect("no answer is no error");
+    let begin = Instant::now();
+    store.ping().await.expect_err("no answer");
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_uri_that_is_none_is_refused_by_the_name_of_its_variable_and_without_its_password() {
+    for uri in [
+        "",
+        "localhost:27017",
+        "postgres://host/db",
+        "mongodb://",
+        "mongodb://user:hunter2:x@host",
+        "mongodb://a:hunter2@h:x/",
+    ] {
+        let error = format!("{:?}", Mongo::connect(uri, &Options::default()).await.err().expect(uri));
+        assert!(error.contains("MONGODB_URI") && error.contains("mongodb://host:27017/database"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let error = Mongo::connect("mongodb://host/?maxPoolSize=many", &Options::default()).await.err().expect("no number");
+    assert!(error.to_string().contains("maxpoolsize"), "{error}");
+}
+
+#[tokio::test]
+async fn the_uri_names_the_database() {
+    for (uri, name) in [("mongodb://host", "marketplace"), ("mongodb://host/shop?replicaSet=rs0", "shop")] {
+        assert_eq!(Mongo::connect(uri, &Options::default()).await.expect("connects").database(), name);
+    }
+}
+
+#[tokio::test]
+async fn an_opening_balance_beyond_64_bits_is_refused_by_name() {
+    let options = Options { opening_balance: 92_233_720_369 };
+    let error = Mongo::connect("mongodb://host", &options).await.err().expect("too much");
+    assert!(error.to_string().contains("OPENING_BALANCE"), "{error}");
+}
+
+/// Where nobody listens.
+async fn unused_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    listener.local_addr().expect("address")
+}

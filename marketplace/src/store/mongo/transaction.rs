@@ -1,0 +1,184 @@
+//! Acts: multi-document transactions, tried again where that helps.
+//!
+//! An act reads of one moment (`snapshot`) and is acknowledged when most members have it on disk (`majority`). Whatever
+//! two acts write at once, the later one is thrown back by the server (TransientTransactionError) and starts again from
+//! its first read. The filters of updates repeat what was read all the same, `status: available` or `balance >= price`:
+//! what is sold twice or overdrawn matches nothing, also where isolation is weaker than asked for.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use mongodb::{
+    ClientSession,
+    error::{self, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure},
+    options::{ReadConcern, TransactionOptions, WriteConcern},
+};
+
+use super::{Collections, DEADLINE, Error, Mongo, within_deadline};
+
+/// Between tries: doubled from the first to the longest, which is for an act that a replica left open when it died.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+
+/// Errors of the server by number: <https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml>.
+const DUPLICATE_KEY: i32 = 11000;
+
+/// The work of one transaction: where it reads and writes, and the session that each of its operations must name.
+pub(super) struct Act<'a> {
+    pub(super) collections: &'a Collections,
+    pub(super) session: ClientSession,
+}
+
+/// What is done in a transaction, from the start at each try. (A trait alias. The context is handed in because futures
+/// that borrow what a closure captured are more than rustc can prove `Send`.)
+pub(super) trait Work<C, T>:
+    for<'a> Fn(&'a mut Act<'_>, &'a C) -> BoxFuture<'a, Result<T, Halt>> + Send + Sync
+{
+}
+
+impl<C, T, F> Work<C, T> for F where
+    F: for<'a> Fn(&'a mut Act<'_>, &'a C) -> BoxFuture<'a, Result<T, Halt>> + Send + Sync
+{
+}
+
+/// Why a try ended without an outcome.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// What was read is so no longer.
+    Changed,
+    Driver(error::Error),
+    Store(Error),
+}
+
+impl From<error::Error> for Halt {
+    fn from(error: error::Error) -> Self {
+        Self::Driver(error)
+    }
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Halt> for Error {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Changed => Self::Unavailable("others write the same all the time".into()),
+            Halt::Driver(error) => error.into(),
+            Halt::Store(error) => error,
+        }
+    }
+}
+
+impl Mongo {
+    /// Does `work` in a transaction: all of it or nothing, within [`DEADLINE`]. `context` is what it needs to know.
+    ///
+    /// Whoever is thrown back tries again in turn, one at a time in this process, since the losers of a race for one item
+    /// or for the treasury would only race again. Between replicas, of two acts in each other's way one goes on.
+    pub(super) async fn transact<C: Sync, T>(&self, context: C, work: impl Work<C, T>) -> Result<T, Error> {
+        self.check_set_up()?;
+        within_deadline(async {
+            let _permit = self.permits.acquire().await.map_err(|closed| Error::Failed(closed.into()))?;
+            match self.try_once(&context, &work).await {
+                Err(halt) if halt.is_conflict() || halt.is_duplicate() => {}
+                ended => return Ok(ended?),
+            }
+            let _turn = self.turn.lock().await;
+            let mut pause = FIRST_PAUSE;
+            loop {
+                match self.try_once(&context, &work).await {
+                    Err(halt) if halt.is_conflict() => tokio::time::sleep(pause).await,
+                    ended => return Ok(ended?),
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        })
+        .await
+    }
+
+    /// Does `work` in one transaction, once.
+    pub(super) async fn try_once<C, T>(&self, context: &C, work: &impl Work<C, T>) -> Result<T, Halt> {
+        let mut act = Act { collections: &self.collections, session: self.client.start_session().await? };
+        let options = TransactionOptions::builder()
+            .read_concern(ReadConcern::snapshot())
+            .write_concern(WriteConcern::majority())
+            .max_commit_time(DEADLINE)
+            .build();
+        // Sends nothing: where it fails, the driver has no server. (It says "not supported by this deployment" then.)
+        let begun = act.session.start_transaction().with_options(options).await;
+        begun.map_err(|error| Error::Unavailable(error.into()))?;
+        match work(&mut act, context).await {
+            Ok(outcome) => act.commit().await.map(|()| outcome),
+            Err(halt) => {
+                // Where this fails too, the server gives up the transaction by itself.
+                let _ = act.session.abort_transaction().await;
+                Err(halt)
+            }
+        }
+    }
+}
+
+impl Act<'_> {
+    async fn commit(&mut self) -> Result<(), Halt> {
+        loop {
+            match self.session.commit_transaction().await {
+                Ok(()) => return Ok(()),
+                // It may be committed. To ask again is safe, the server knows the transaction by its number.
+                Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Halt {
+    /// Whether the whole transaction is to be tried again.
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::Changed => true,
+            // A server that was looked for in vain is not to be looked for again until the deadline.
+            Self::Driver(error) => {
+                error.contains_label(TRANSIENT_TRANSACTION_ERROR)
+                    && !matches!(*error.kind, ErrorKind::ServerSelection { .. })
+            }
+            Self::Store(_) => false,
+        }
+    }
+
+    /// Whether somebody else has written what was not there when the transaction began.
+    fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Driver(error) if is_duplicate_key(error))
+    }
+}
+
+/// Whether a unique index refused an insertion.
+pub(super) fn is_duplicate_key(error: &error::Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
+        ErrorKind::InsertMany(error) => error.write_errors.iter().flatten().any(|error| error.code == DUPLICATE_KEY),
+        _ => false,
+    }
+}
+
+/// Codes of servers that step down, shut down, catch up or are too busy; also of what took too long.
+const PASSING: [i32; 15] = [6, 7, 24, 50, 64, 89, 91, 112, 189, 9001, 10107, 11600, 11602, 13435, 13436];
+
+impl From<error::Error> for Error {
+    fn from(error: error::Error) -> Self {
+        let passing = match &*error.kind {
+            ErrorKind::Authentication { .. }
+            | ErrorKind::ConnectionPoolCleared { .. }
+            | ErrorKind::DnsResolve { .. }
+            | ErrorKind::Io(_)
+            | ErrorKind::ServerSelection { .. } => true,
+            ErrorKind::Command(command) => PASSING.contains(&command.code),
+            ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
+            _ => [TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT]
+                .iter()
+                .any(|label| error.contains_label(label)),
+        };
+        if passing { Self::Unavailable(error.into()) } else { Self::Failed(error.into()) }
+    }
+}

@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""A throw-away MongoDB for the tests where no mongod can be installed: nx-27017, taught what the marketplace needs.
+
+    pip install nx-27017==0.8.1 neosqlite==1.17.2
+    python marketplace/tests/mongodb-stand-in.py --data-dir memory --port 27099
+
+Takes nx-27017's flags and prints what it prints. What is mended here, from outside, so that the store itself can be
+written for MongoDB alone:
+
+- Transactions: nx-27017 runs all sessions of a database in one SQLite transaction, which reads do not begin. Here they
+  do, and a session that has begun one has the database to itself; another one that wants to begin soon gets a WriteConflict, as MongoDB would answer, and
+  everything else waits. A session that falls silent, because its client was killed, loses its transaction.
+- Compound indexes that end in `_id` break every insert. They are made without it.
+- `$set` stores a date as text. Such updates take the longer way, which does not.
+- A filter that asks for an ObjectId elsewhere than in `_id` finds nothing. It asks for one of a list of one.
+- Validators and index names are forgotten. They are kept, to be read back; validators are not enforced.
+"""
+
+import sys
+import threading
+import time
+from datetime import datetime
+
+from bson import ObjectId
+from neosqlite.collection.query_helper import QueryHelper
+from nx_27017 import handler as nx
+from nx_27017.nx_27017 import main
+
+PATIENCE = 0.05  # seconds that the begin of a transaction waits for its turn
+LIFETIME = 3.0  # seconds that a transaction may be silent
+
+turns = threading.Condition()
+holders = {}  # database -> [session, time of its last command]
+collections = {}  # (database, collection) -> {"options": …, "indexes": {name: specification}}
+
+
+def transient(code, name):
+    return {"ok": 0, "code": code, "codeName": name, "errmsg": name, "errorLabels": ["TransientTransactionError"]}
+
+
+def take_turn(handler, database, session, begins, inside):
+    """Waits until the command may run; an answer instead where it may not."""
+    give_up = time.monotonic() + PATIENCE
+    with turns:
+        while True:
+            holder = holders.get(database)
+            if holder and time.monotonic() - holder[1] > LIFETIME:
+                for owner in handler._tx_sessions(holder[0]):
+                    owner.abort_transaction()
+                del holders[database]
+                holder = None
+            if holder is None or holder[0] == session:
+                if inside and not begins and holder is None:
+                    return transient(251, "NoSuchTransaction")
+                if inside:
+                    holders[database] = [session, time.monotonic()]
+                return None
+            if inside and not begins:
+                return transient(251, "NoSuchTransaction")
+            if begins and time.monotonic() >= give_up:
+                return transient(112, "WriteConflict")
+            turns.wait(PATIENCE)
+
+
+def release(session):
+    with turns:
+        for database in [name for name, holder in holders.items() if holder[0] == session]:
+            del holders[database]
+        turns.notify_all()
+
+
+def remember(body, database):
+    """Notes definitions of collections and indexes, and cuts from the command what nx-27017 cannot do."""
+    name = body.get("create") or body.get("collMod") or body.get("createIndexes")
+    kept = collections.setdefault((database, name), {"options": {}, "indexes": {}})
+    if "validator" in body:
+        kept["options"] = {option: body[option] for option in ("validator", "validationLevel") if option in body}
+    for index in body.get("indexes", []):
+        kept["indexes"][index["name"]] = dict(index, v=2)
+        if len(index["key"]) > 1:
+            index["key"] = {field: way for field, way in index["key"].items() if field != "_id"}
+
+
+def recall(body, database, answer):
+    """Puts what was noted into the answers that tell of it."""
+    batch = answer.get("cursor", {}).get("firstBatch", [])
+    if "listCollections" in body:
+        for entry in batch:
+            entry["options"] = collections.get((database, entry["name"]), {}).get("options", {})
+            # Its UUID is text, which drivers do not take.
+            entry["info"] = {"readOnly": False}
+    elif "listIndexes" in body:
+        kept = collections.get((database, body["listIndexes"]), {}).get("indexes", {})
+        batch[:] = [{"v": 2, "key": {"_id": 1}, "name": "_id_"}, *kept.values()]
+
+
+def unless_it_sets_a_date(original):
+    def can_use_sql_updates(self, update, *rest):
+        dates = any(isinstance(value, datetime) for value in update.get("$set", {}).values())
+        return not dates and original(self, update, *rest)
+
+    return can_use_sql_updates
+
+
+def mended(original):
+    def handle(self, message):
+        body = next(section for kind, section in message["sections"] if kind == "body")
+        asked = dict(body)
+        database = body.get("$db", "test")
+        session = nx._extract_session_id(body["lsid"]) if "lsid" in body else None
+        if "commitTransaction" in body or "abortTransaction" in body:
+            try:
+                return original(self, message)
+            finally:
+                release(session)
+        inside, begins = body.get("autocommit") is False, bool(body.get("startTransaction"))
+        if not any(name in body for name in ("hello", "isMaster", "ismaster", "ping", "endSessions")):
+            refusal = take_turn(self, database, session, begins, inside)
+            if refusal:
+                return message["request_id"], refusal
+        if begins:
+            with self._lock_for(database):
+                self._get_or_create_session(body, self.get_database(database), database)
+        if any(name in body for name in ("create", "collMod", "createIndexes")):
+            if "create" in body and (database, body["create"]) in collections:
+                exists = {"ok": 0, "code": 48, "codeName": "NamespaceExists", "errmsg": "collection already exists"}
+                return message["request_id"], exists
+            remember(body, database)
+        if "find" in body:
+            body["filter"] = {
+                field: {"$in": [wanted]} if field != "_id" and isinstance(wanted, ObjectId) else wanted
+                for field, wanted in body.get("filter", {}).items()
+            }
+        if "dropDatabase" in body:
+            for key in [key for key in collections if key[0] == database]:
+                del collections[key]
+        request_id, answer = original(self, message)
+        recall(asked, database, answer)
+        return request_id, answer
+
+    return handle
+
+
+QueryHelper._can_use_sql_updates = unless_it_sets_a_date(QueryHelper._can_use_sql_updates)
+nx.NeoSQLiteHandler.handle_command = mended(nx.NeoSQLiteHandler.handle_command)
+nx.NeoSQLiteHandler.handle_insert = mended(nx.NeoSQLiteHandler.handle_insert)
+
+if __name__ == "__main__":
+    # A thread a connection: those that wait for a turn must not keep the one whose turn it is from being heard.
+    sys.argv.append("--threaded")
+    main()
