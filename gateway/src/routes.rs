@@ -4,6 +4,8 @@ mod auth;
 mod discourse;
 mod marketplace;
 mod ops;
+mod page;
+mod time;
 mod words;
 
 use std::sync::Arc;

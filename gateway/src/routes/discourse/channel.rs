@@ -19,11 +19,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{Id, JsonBody, Query, parsed, whole_number},
-    routes::{
-        State,
-        marketplace::item::{Pagination, moment},
-        words::words,
-    },
+    routes::{State, page::Pagination, time::moment, words::words},
 };
 
 words! {
@@ -67,12 +63,6 @@ impl TryFrom<rpc::Channel> for Channel {
             created_at: moment(channel.created_at)?,
             updated_at: moment(channel.updated_at)?,
         })
-    }
-}
-
-impl From<rpc::Pagination> for Pagination {
-    fn from(rpc::Pagination { page, limit, total, pages }: rpc::Pagination) -> Self {
-        Self { page, limit, total, pages }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::JsonBody,
-    routes::{State, marketplace::item::moment, words::words},
+    routes::{State, time::moment, words::words},
 };
 
 words! {

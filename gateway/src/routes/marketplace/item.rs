@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use platform::{time, validate::Violations};
+use platform::validate::Violations;
 use proto::marketplace as rpc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -22,7 +22,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{Id, JsonBody, Query, parsed, whole_number},
-    routes::{State, words::words},
+    routes::{State, page::Pagination, time::moment, words::words},
 };
 
 words! {
@@ -88,26 +88,6 @@ impl TryFrom<rpc::Item> for Item {
             updated_at: moment(item.updated_at)?,
         })
     }
-}
-
-/// A time that a service sent.
-pub(crate) fn moment(time: Option<prost_types::Timestamp>) -> Result<DateTime<Utc>, Problem> {
-    time.as_ref().and_then(time::from_proto).ok_or_else(|| Problem::internal("a service sent no valid time"))
-}
-
-/// Where a page stands in the whole result.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Pagination {
-    #[schema(example = 1)]
-    pub page: u32,
-    #[schema(example = 20)]
-    pub limit: u32,
-    /// Matches on all pages.
-    #[schema(example = 42)]
-    pub total: u64,
-    /// Number of pages; 0 when nothing matches.
-    #[schema(example = 3)]
-    pub pages: u64,
 }
 
 /// Which listings, and in which order. Each filter that is left out matches everything.
@@ -179,9 +159,8 @@ impl TryFrom<rpc::ListItemsResponse> for ItemList {
     type Error = Problem;
 
     fn try_from(list: rpc::ListItemsResponse) -> Result<Self, Problem> {
-        let rpc::Pagination { page, limit, total, pages } = list.pagination.unwrap_or_default();
         let items = list.items.into_iter().map(Item::try_from).collect::<Result<_, _>>()?;
-        Ok(Self { items, pagination: Pagination { page, limit, total, pages } })
+        Ok(Self { items, pagination: list.pagination.unwrap_or_default().into() })
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    item::{Item, moment},
+    item::Item,
     money::{self, Amount, Currency},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::JsonBody,
-    routes::{State, words::words},
+    routes::{State, time::moment, words::words},
 };
 
 words! {
