@@ -72,7 +72,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
         let mut metadata = MetadataMap::with_capacity(5);
         let mut insert = |name: &'static str, value: &[u8]| {
             // What is no ASCII cannot be metadata; ids and usernames are.
-            if let Ok(value) = AsciiMetadataValue::try_from(value) {
+            if let Ok(mut value) = AsciiMetadataValue::try_from(value) {
+                // No two requests have the same: it would only push what repeats out of HTTP/2's header table.
+                value.set_sensitive(name == REQUEST_ID);
                 metadata.insert(name, value);
             }
         };

@@ -164,7 +164,9 @@ fn attempt(head: &Parts, body: Bytes, deadline: Instant) -> Result<Request<Body>
     *request.headers_mut() = head.headers.clone();
     // At most 8 digits, by the gRPC specification: enough for 27 hours in milliseconds.
     let left = deadline.saturating_duration_since(Instant::now()).as_millis().clamp(1, 99_999_999);
-    let timeout = HeaderValue::try_from(format!("{left}m")).map_err(|e| Status::internal(e.to_string()))?;
+    let mut timeout = HeaderValue::try_from(format!("{left}m")).map_err(|e| Status::internal(e.to_string()))?;
+    // Seldom the same twice: not for HTTP/2's header table.
+    timeout.set_sensitive(true);
     request.headers_mut().insert(GRPC_TIMEOUT, timeout);
     Ok(request)
 }
