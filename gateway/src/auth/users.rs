@@ -1,5 +1,7 @@
-//! Where users are kept.
+//! Where users are kept. `contract` is the test suite that every store passes.
 
+#[cfg(test)]
+mod contract;
 pub mod embedded;
 
 use async_trait::async_trait;

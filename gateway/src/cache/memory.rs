@@ -73,3 +73,15 @@ impl Cache for MemoryCache {
         "memory"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::contract;
+
+    async fn fresh() -> MemoryCache {
+        MemoryCache::new(Duration::from_secs(60))
+    }
+
+    contract::cache_contract!(fresh);
+}

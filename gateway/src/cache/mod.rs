@@ -7,6 +7,8 @@
 //! [`ResponseCache::read`] is the whole way of a cached read: look-up, one upstream call for concurrent misses,
 //! store, `ETag`, `Age` and `X-Cache`.
 
+#[cfg(test)]
+mod contract;
 mod entry;
 mod flight;
 mod key;
@@ -49,7 +51,7 @@ pub enum Lookup {
 #[error("the cache is not available: {0}")]
 pub struct CacheError(pub String);
 
-/// Where entries and generations are kept.
+/// Where entries and generations are kept. `contract` is the test suite that every cache passes.
 #[async_trait]
 pub trait Cache: Send + Sync + 'static {
     /// The entry at `key` if it is current, else the current generations of the key's tags.

@@ -97,3 +97,19 @@ impl From<DieselError> for UsersError {
         sqlite::Error::from(error).into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::users::contract::{self, Fresh};
+
+    async fn fresh() -> Fresh {
+        let directory = tempfile::tempdir().expect("directory");
+        let users = EmbeddedUsers::open(directory.path()).expect("opens");
+        Fresh { users: Arc::new(users), _keep: Box::new(directory) }
+    }
+
+    contract::users_contract!(fresh);
+}
