@@ -1,7 +1,5 @@
 //! Protobuf to the domain and back; requests are checked on the way, all violations at once.
 
-use std::fmt::Display;
-
 use platform::{Error, Page, PageInfo, time, validate::Violations, word::UnknownWord};
 use proto::discourse as pb;
 use uuid::Uuid;
@@ -80,19 +78,9 @@ pub(crate) fn created_post(post: Post) -> pb::CreatePostResponse {
     pb::CreatePostResponse { post: Some(to_post(post)) }
 }
 
-/// A variant of a protobuf enum; a number that it does not have is a violation.
-fn variant<P: TryFrom<i32>>(
-    field: &'static str,
-    number: i32,
-    expected: impl Display,
-    violations: &mut Violations,
-) -> Option<P> {
-    violations.ok(field, P::try_from(number).map_err(|_| expected))
-}
-
 /// `None` where it is unspecified.
 fn channel_type(number: i32, violations: &mut Violations) -> Option<ChannelType> {
-    match variant("type", number, UnknownWord(ChannelType::WORDS), violations)? {
+    match violations.variant("type", number, UnknownWord(ChannelType::WORDS))? {
         pb::ChannelType::Unspecified => None,
         pb::ChannelType::Public => Some(ChannelType::Public),
         pb::ChannelType::Private => Some(ChannelType::Private),
@@ -102,7 +90,7 @@ fn channel_type(number: i32, violations: &mut Violations) -> Option<ChannelType>
 
 /// `None` where it is unspecified.
 fn topic(number: i32, violations: &mut Violations) -> Option<Topic> {
-    match variant("topic", number, UnknownWord(Topic::WORDS), violations)? {
+    match violations.variant("topic", number, UnknownWord(Topic::WORDS))? {
         pb::Topic::Unspecified => None,
         pb::Topic::Economic => Some(Topic::Economic),
         pb::Topic::Philosophical => Some(Topic::Philosophical),

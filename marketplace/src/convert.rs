@@ -1,8 +1,6 @@
 //! Between protobuf and the domain. A request is checked here, by the domain's rules, and refused with everything that
 //! is wrong with it at once.
 
-use std::fmt::Display;
-
 use bson::oid::ObjectId;
 use platform::{
     Currency, Error, Money, Page, PageInfo,
@@ -110,18 +108,8 @@ fn checked<T>(value: Option<T>, violations: Violations) -> Result<T, Error> {
     value.ok_or_else(|| Error::internal("a value is missing that no violation accounts for"))
 }
 
-/// A variant of a protobuf enum; a number that it does not have is a violation.
-fn variant<P: TryFrom<i32>>(
-    field: &'static str,
-    number: i32,
-    expected: impl Display,
-    violations: &mut Violations,
-) -> Option<P> {
-    violations.ok(field, P::try_from(number).map_err(|_| expected))
-}
-
 fn category(number: i32, violations: &mut Violations) -> Option<Category> {
-    match variant("category", number, UnknownWord(Category::WORDS), violations)? {
+    match violations.variant("category", number, UnknownWord(Category::WORDS))? {
         pb::Category::Unspecified => None,
         pb::Category::Asset => Some(Category::Asset),
         pb::Category::Innovation => Some(Category::Innovation),
@@ -131,7 +119,7 @@ fn category(number: i32, violations: &mut Violations) -> Option<Category> {
 }
 
 fn item_status(number: i32, violations: &mut Violations) -> Option<ItemStatus> {
-    match variant("status", number, UnknownWord(ItemStatus::WORDS), violations)? {
+    match violations.variant("status", number, UnknownWord(ItemStatus::WORDS))? {
         pb::ItemStatus::Unspecified => None,
         pb::ItemStatus::Available => Some(ItemStatus::Available),
         pb::ItemStatus::Sold => Some(ItemStatus::Sold),
@@ -140,7 +128,7 @@ fn item_status(number: i32, violations: &mut Violations) -> Option<ItemStatus> {
 }
 
 fn currency(number: i32, violations: &mut Violations) -> Option<Currency> {
-    match variant("currency", number, UnknownCurrency, violations)? {
+    match violations.variant("currency", number, UnknownCurrency)? {
         pb::Currency::Unspecified => None,
         pb::Currency::Usd => Some(Currency::Usd),
         pb::Currency::Eur => Some(Currency::Eur),
@@ -150,7 +138,7 @@ fn currency(number: i32, violations: &mut Violations) -> Option<Currency> {
 }
 
 fn sort(number: i32, violations: &mut Violations) -> Sort {
-    match variant("sort", number, UnknownWord(Sort::WORDS), violations) {
+    match violations.variant("sort", number, UnknownWord(Sort::WORDS)) {
         None | Some(pb::ItemSort::Unspecified | pb::ItemSort::Newest) => Sort::Newest,
         Some(pb::ItemSort::Oldest) => Sort::Oldest,
         Some(pb::ItemSort::Price) => Sort::Price,
@@ -159,7 +147,7 @@ fn sort(number: i32, violations: &mut Violations) -> Sort {
 }
 
 fn transaction_type(number: i32, violations: &mut Violations) -> TransactionType {
-    match variant("type", number, UnknownWord(TransactionType::WORDS), violations) {
+    match violations.variant("type", number, UnknownWord(TransactionType::WORDS)) {
         None | Some(pb::TransactionType::Unspecified | pb::TransactionType::Purchase) => TransactionType::Purchase,
         Some(pb::TransactionType::Investment) => TransactionType::Investment,
         Some(pb::TransactionType::Trade) => TransactionType::Trade,

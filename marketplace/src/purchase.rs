@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     id,
-    item::{Item, ItemNotFound},
+    item::{Item, ItemNotFound, ItemStatus},
     store::Store,
     time,
 };
@@ -67,6 +67,35 @@ pub struct Attempt {
     pub order: Order,
     pub transaction_id: ObjectId,
     pub at: DateTime<Utc>,
+}
+
+impl Attempt {
+    /// What the attempt comes to: what a store asks in the act that makes the sale, with the item and what the buyer has
+    /// of its currency. The item of the sale is as it is from then on.
+    pub fn settle(&self, mut item: Item, balance: Money) -> Result<Sale, PurchaseError> {
+        if item.seller_id == self.buyer.id {
+            return Err(PurchaseError::OwnItem);
+        }
+        if item.status != ItemStatus::Available {
+            return Err(PurchaseError::ItemNotAvailable);
+        }
+        if balance.minor_units < item.price.minor_units {
+            return Err(PurchaseError::InsufficientFunds { price: item.price, balance });
+        }
+        let transaction = Transaction {
+            id: self.transaction_id,
+            item_id: item.id,
+            buyer_id: self.buyer.id,
+            seller_id: item.seller_id,
+            price: item.price,
+            kind: self.order.kind,
+            status: TransactionStatus::Completed,
+            created_at: self.at,
+        };
+        item.status = ItemStatus::Sold;
+        item.updated_at = self.at;
+        Ok(Sale { transaction, item })
+    }
 }
 
 /// Names one purchase of one buyer across retries: 1 to 255 visible ASCII characters.

@@ -9,9 +9,9 @@ use super::{
     schema::transactions,
 };
 use crate::{
-    item::{ItemNotFound, ItemStatus},
+    item::ItemNotFound,
     ledger::EntryKind,
-    purchase::{Attempt, PurchaseError, Sale, Transaction, TransactionStatus},
+    purchase::{Attempt, PurchaseError, Sale, Transaction},
     wallet::Balances,
 };
 
@@ -38,40 +38,23 @@ pub(super) fn purchase(
 }
 
 fn sell(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
-    let Attempt { buyer, order, transaction_id, at } = attempt;
-    let Some(mut item) = items::find(connection, order.item_id)? else {
+    let Some(item) = items::find(connection, attempt.order.item_id)? else {
         return Ok(Err(ItemNotFound.into()));
     };
-    if item.seller_id == buyer.id {
-        return Ok(Err(PurchaseError::OwnItem));
-    }
-    if item.status != ItemStatus::Available {
-        return Ok(Err(PurchaseError::ItemNotAvailable));
-    }
-    let balance = ledger::balance(connection, buyer.id, item.price.currency)?;
-    if balance.minor_units < item.price.minor_units {
-        return Ok(Err(PurchaseError::InsufficientFunds { price: item.price, balance }));
-    }
-
-    let transaction = Transaction {
-        id: *transaction_id,
-        item_id: item.id,
-        buyer_id: buyer.id,
-        seller_id: item.seller_id,
-        price: item.price,
-        kind: order.kind,
-        status: TransactionStatus::Completed,
-        created_at: *at,
+    let balance = ledger::balance(connection, attempt.buyer.id, item.price.currency)?;
+    let sale = match attempt.settle(item, balance) {
+        Ok(sale) => sale,
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    let sold = items::mark_sold(connection, &item, *at)?;
-    insert(connection, &transaction)?;
-    let paid = ledger::post(connection, &payment(&transaction, &buyer.id.to_string(), &item.seller_id.to_string()))?;
+    let Sale { transaction, item } = &sale;
+    let sold = items::mark_sold(connection, item, attempt.at)?;
+    insert(connection, transaction)?;
+    let (buyer, seller) = (transaction.buyer_id.to_string(), transaction.seller_id.to_string());
+    let paid = ledger::post(connection, &payment(transaction, &buyer, &seller))?;
     if !(sold && paid) {
         return Err(Error::Failed("an item was sold twice, or beyond its buyer's balance".into()));
     }
-    item.status = ItemStatus::Sold;
-    item.updated_at = *at;
-    Ok(Ok(Sale { transaction, item }))
+    Ok(Ok(sale))
 }
 
 fn payment<'a>(transaction: &Transaction, buyer: &'a str, seller: &'a str) -> Entry<'a> {

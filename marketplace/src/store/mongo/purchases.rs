@@ -7,8 +7,8 @@ use super::{
     transaction::{Act, Halt},
 };
 use crate::{
-    item::{ItemNotFound, ItemStatus},
-    purchase::{Attempt, PurchaseError, Sale, Transaction, TransactionStatus},
+    item::ItemNotFound,
+    purchase::{Attempt, PurchaseError, Sale},
     wallet::Balances,
 };
 
@@ -39,36 +39,17 @@ async fn sell(
     attempt: &Attempt,
     account: &AccountDocument,
 ) -> Result<Result<Sale, PurchaseError>, Halt> {
-    let Attempt { buyer, order, transaction_id, at } = attempt;
-    let Some(mut item) = items::find(act, order.item_id).await? else {
+    let Some(item) = items::find(act, attempt.order.item_id).await? else {
         return Ok(Err(ItemNotFound.into()));
     };
-    if item.seller_id == buyer.id {
-        return Ok(Err(PurchaseError::OwnItem));
-    }
-    if item.status != ItemStatus::Available {
-        return Ok(Err(PurchaseError::ItemNotAvailable));
-    }
     let balance = account.balance(item.price.currency)?;
-    if balance.minor_units < item.price.minor_units {
-        return Ok(Err(PurchaseError::InsufficientFunds { price: item.price, balance }));
-    }
-
-    let transaction = Transaction {
-        id: *transaction_id,
-        item_id: item.id,
-        buyer_id: buyer.id,
-        seller_id: item.seller_id,
-        price: item.price,
-        kind: order.kind,
-        status: TransactionStatus::Completed,
-        created_at: *at,
+    let sale = match attempt.settle(item, balance) {
+        Ok(sale) => sale,
+        Err(refusal) => return Ok(Err(refusal)),
     };
-    items::mark_sold(act, &item, *at).await?;
-    ledger::pay(act, &transaction).await?;
-    let document = TransactionDocument::from(&transaction);
+    items::mark_sold(act, &sale.item, attempt.at).await?;
+    ledger::pay(act, &sale.transaction).await?;
+    let document = TransactionDocument::from(&sale.transaction);
     act.collections.transactions.insert_one(document).session(&mut act.session).await?;
-    item.status = ItemStatus::Sold;
-    item.updated_at = *at;
-    Ok(Ok(Sale { transaction, item }))
+    Ok(Ok(sale))
 }
