@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use gateway::{Settings, auth::users::embedded::EmbeddedUsers, config::Options};
+use gateway::{Settings, Stores, config::Options};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -67,12 +67,12 @@ impl SystemBuilder {
             jwt_secret: JWT_SECRET.to_owned().into(),
             password_rounds: 1000,
             options: self.options,
+            stores: Stores::Embedded { data_dir: directory.path().to_owned() },
         };
-        let users = Arc::new(EmbeddedUsers::open(directory.path()).unwrap());
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let gateway = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(gateway::serve(listener, settings, users, shutdown.clone()));
+        let serving = tokio::spawn(gateway::serve(listener, settings, shutdown.clone()));
         let client = Client::new(gateway);
         let system =
             System { marketplace, discourse, items, gateway, client, shutdown, serving, _directory: directory };
