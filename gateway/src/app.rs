@@ -31,7 +31,7 @@ const MAX_IN_FLIGHT: usize = 1024;
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a gateway is made with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub instance: String,
     pub marketplace_replicas: Vec<ReplicaAddress>,

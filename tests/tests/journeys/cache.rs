@@ -7,11 +7,11 @@ use std::sync::{
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests::{System, send};
+use tests::send;
 
 #[tokio::test]
 async fn the_second_read_is_a_hit_and_unknown_parameters_change_nothing() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let item = ada.new_item().await;
     let channel = ada.post("/discourse/channel", &json!({"name": "c"})).await.json["id"].clone();
@@ -47,7 +47,7 @@ async fn the_second_read_is_a_hit_and_unknown_parameters_change_nothing() {
 
 #[tokio::test]
 async fn errors_are_never_cached() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     assert_eq!(ada.get("/discourse/channel/1").await.problem(), (404, "channel_not_found"));
     ada.post("/discourse/channel", &json!({"name": "first"})).await;
@@ -56,7 +56,7 @@ async fn errors_are_never_cached() {
 
 #[tokio::test]
 async fn a_ttl_of_zero_turns_the_cache_off() {
-    let system = System::builder().cache_ttl(0).start().await;
+    let system = crate::builder().cache_ttl(0).start().await;
     let ada = system.user("ada").await;
     for _ in 0..2 {
         assert_eq!(ada.get("/marketplace/list").await.header("x-cache"), "BYPASS");
@@ -65,7 +65,7 @@ async fn a_ttl_of_zero_turns_the_cache_off() {
 
 #[tokio::test]
 async fn an_entry_lives_for_the_ttl() {
-    let system = System::builder().cache_ttl(1).start().await;
+    let system = crate::builder().cache_ttl(1).start().await;
     let ada = system.user("ada").await;
     assert_eq!(ada.get("/marketplace/list").await.header("x-cache"), "MISS");
     tests::eventually("the entry expires", async || ada.get("/marketplace/list").await.header("x-cache") == "MISS")
@@ -74,7 +74,7 @@ async fn an_entry_lives_for_the_ttl() {
 
 #[tokio::test]
 async fn concurrent_misses_make_one_upstream_call() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     ada.new_item().await;
     let before: u64 = system.calls("marketplace").await.iter().sum();
@@ -86,7 +86,7 @@ async fn concurrent_misses_make_one_upstream_call() {
 
 #[tokio::test]
 async fn writes_are_read_at_once_while_others_hammer_the_same_keys() {
-    let system = Arc::new(System::start().await);
+    let system = Arc::new(super::start().await);
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let channel = ada.post("/discourse/channel", &json!({"name": "c"})).await.json["id"].clone();
     let channel_path = format!("/discourse/channel/{channel}?limit=1");
