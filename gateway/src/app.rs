@@ -98,7 +98,7 @@ impl App {
             }
             Stores::Redis { url, prefix } => {
                 let redis = Redis::connect(&url, &prefix, &tasks, shutdown)?;
-                let cache = RedisCache::new(redis.clone(), ttl, &tasks);
+                let cache = RedisCache::new(redis.clone(), ttl, &tasks, shutdown);
                 (Some(redis.clone()), Arc::new(RedisUsers::new(redis)), Arc::new(cache))
             }
         };

@@ -1,10 +1,11 @@
 //! A database server of a test's own, to be stopped, frozen and started again on the same data.
 
 use std::{
+    fs::{self, File, Permissions},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -22,7 +23,8 @@ pub enum StoreKind {
 /// A server that is not started yet, or runs, or was stopped.
 pub struct StoreServer {
     kind: StoreKind,
-    data: TempDir,
+    /// Data and log.
+    directory: TempDir,
     address: SocketAddr,
     _reservation: TcpSocket,
     child: Option<Child>,
@@ -35,7 +37,7 @@ impl StoreServer {
         reservation.set_reuseaddr(true).unwrap();
         reservation.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = reservation.local_addr().unwrap();
-        Self { kind, data: tempfile::tempdir().unwrap(), address, _reservation: reservation, child: None }
+        Self { kind, directory: tempfile::tempdir().unwrap(), address, _reservation: reservation, child: None }
     }
 
     pub async fn running(kind: StoreKind) -> Self {
@@ -52,13 +54,18 @@ impl StoreServer {
             StoreKind::PostgreSql => "postgres",
             StoreKind::Redis => "redis",
         };
+        let data = self.directory.path().join("data");
+        fs::create_dir_all(&data).unwrap();
+        // PostgreSQL's own account must get there.
+        fs::set_permissions(self.directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let log = File::options().create(true).append(true).open(self.directory.path().join("log")).unwrap();
         let child = Command::new(script)
             .args(["--serve", name])
-            .arg(self.data.path())
+            .arg(data)
             .arg(self.address.port().to_string())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
             .spawn();
         self.child = Some(child.unwrap());
         eventually("the store's server listens", async || TcpStream::connect(self.address).await.is_ok()).await;
@@ -97,13 +104,15 @@ impl StoreServer {
 impl Drop for StoreServer {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            if self.kind == StoreKind::PostgreSql {
-                signal("QUIT", &child);
-                std::thread::sleep(Duration::from_millis(1));
-            } else {
-                let _ = child.kill();
+            match self.kind {
+                StoreKind::PostgreSql => signal("QUIT", &child),
+                StoreKind::MongoDb | StoreKind::Redis => child.kill().unwrap_or_default(),
             }
             let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+            eprintln!("--- {:?}\n{log}", self.kind);
         }
     }
 }

@@ -1,9 +1,15 @@
 //! A whole system: gateway and three replicas of each service.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use gateway::config::Options;
+use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::{
     Databases,
@@ -82,8 +88,9 @@ impl SystemBuilder {
                 full_stack::start(&self, databases).await
             }
         };
+        let stack = self.stack;
         let Parts { gateway, marketplace, discourse, items, keep } = parts;
-        System { gateway, marketplace, discourse, items, _keep: keep }
+        System { stack, gateway, marketplace, discourse, items, _keep: keep }
     }
 }
 
@@ -98,6 +105,7 @@ pub(crate) struct Parts {
 
 /// A system under test; dropping it ends everything at once.
 pub struct System {
+    pub stack: Stack,
     pub gateway: Server,
     pub marketplace: Vec<Server>,
     pub discourse: Vec<Server>,
@@ -128,6 +136,18 @@ impl System {
     /// Somebody with this token.
     pub fn bearer(&self, token: &str) -> User {
         self.client().user(Some(token.to_owned()))
+    }
+
+    /// Somebody who never registered, but whose token is good: registering many takes long, on purpose.
+    pub fn stranger(&self, username: &str) -> User {
+        let id = Uuid::new_v4().to_string();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let claims = json!({"sub": id, "username": username, "iat": now, "exp": now + 3600});
+        let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        let mut user = self.bearer(&token);
+        user.id = id;
+        user
     }
 
     fn client(&self) -> Client {

@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A check that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// Backoff after an ejection: doubles from the first to the second.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Checks `replica` until `shutdown`, and moves it in and out of the rotation.
 pub(super) async fn watch(

@@ -15,7 +15,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::BodyExt;
-use platform::error::Chain;
+use platform::{error::Chain, health::NOT_SERVING};
 use tokio::sync::Notify;
 use tonic::{
     body::Body,
@@ -139,6 +139,9 @@ impl Replica {
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let mut channel = self.channel.clone();
         let response = channel.ready().await.map_err(Failure::new)?.call(request).await.map_err(Failure::new)?;
+        if response.headers().contains_key(NOT_SERVING) {
+            return Err(Failure { never_sent: true, cause: "its store is down".into() });
+        }
         let (mut head, body) = response.into_parts();
         let body = body.collect().await.map_err(|status| Failure { never_sent: false, cause: status.into() })?;
         if let Some(trailers) = body.trailers() {

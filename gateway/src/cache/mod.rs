@@ -119,6 +119,10 @@ impl ResponseCache {
         let made = {
             let (cache, key, generations) = (Arc::clone(cache), key.clone(), Arc::clone(&generations));
             async move {
+                // Another flight may have landed since the look-up.
+                if let Ok(Lookup::Hit(entry)) = patiently(cache.lookup(&key)).await {
+                    return Ok(entry);
+                }
                 let entry = Arc::new(Entry::new(&load.await?, generations)?);
                 if let Err(error) = patiently(cache.store(&key, Arc::clone(&entry))).await {
                     tracing::debug!(%error, "not cached");

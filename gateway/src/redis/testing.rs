@@ -12,7 +12,7 @@ pub(crate) struct Scratch {
     url: Secret,
     prefix: String,
     pub(crate) tasks: TaskTracker,
-    shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Scratch {

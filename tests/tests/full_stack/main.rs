@@ -14,3 +14,18 @@ use tests::{Stack, System, SystemBuilder};
 fn builder() -> SystemBuilder {
     System::builder(Stack::Full)
 }
+
+#[tokio::test]
+async fn every_process_ends_when_it_is_asked_to() {
+    let mut system = builder().start().await;
+    let ada = system.user("ada").await;
+    ada.new_item().await;
+    for path in ["/marketplace/list", "/discourse/channels"] {
+        assert_eq!(ada.get(path).await.status, 200);
+    }
+    let servers = system.marketplace.iter_mut().chain(&mut system.discourse).chain([&mut system.gateway]);
+    for server in servers {
+        let stopped = tokio::time::timeout(std::time::Duration::from_secs(15), server.stop());
+        stopped.await.expect("it ends");
+    }
+}

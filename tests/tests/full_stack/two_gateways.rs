@@ -16,13 +16,12 @@ async fn what_is_written_through_one_is_read_at_once_through_the_other() {
         let (writer, reader) = if round % 2 == 0 { (&ada, &there) } else { (&there, &ada) };
         // Both have it in the cache.
         for user in [&ada, &there] {
-            user.get(&page).await;
-            assert_eq!(user.get(&page).await.header("x-cache"), "HIT");
+            eventually("it is in the cache", async || user.get(&page).await.header("x-cache") == "HIT").await;
         }
         let posted = writer.post("/discourse/post", &json!({"channelId": channel, "content": "Hello."})).await;
         assert_eq!(posted.status, 201, "{posted:?}");
         let read = reader.get(&page).await;
-        assert_eq!(read.header("x-cache"), "MISS", "round {round}");
+        assert_ne!(read.header("x-cache"), "HIT", "round {round}");
         assert_eq!(read.json["postsPagination"]["total"], round);
     }
 }
@@ -42,6 +41,6 @@ async fn they_share_users_and_limits() {
     for user in [&ada, &there] {
         let refused = user.post("/auth/login", &credentials).await;
         assert_eq!(refused.problem(), (429, "rate_limited"));
-        assert_eq!(refused.header("ratelimit"), "\"auth\";r=0;t=10");
+        assert!(refused.header("ratelimit").starts_with("\"auth\";r=0;t="), "{refused:?}");
     }
 }

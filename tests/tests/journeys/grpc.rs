@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use proto::marketplace::{GetWalletRequest, ListItemsRequest, marketplace_client::MarketplaceClient};
+use tests::Stack;
 use tokio_stream::StreamExt;
 use tonic::{Code, Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -100,13 +101,18 @@ async fn identity_travels_as_metadata() {
 async fn status_and_metrics_are_on_the_same_port() {
     let system = super::start().await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    for (replica, service) in [(&system.marketplace[2], "marketplace"), (&system.discourse[2], "discourse")] {
+    let backends = match system.stack {
+        Stack::Embedded => ["embedded", "embedded"],
+        Stack::Full => ["mongodb", "postgresql"],
+    };
+    let replicas = [(&system.marketplace[2], "marketplace"), (&system.discourse[2], "discourse")];
+    for ((replica, service), backend) in replicas.into_iter().zip(backends) {
         let base = format!("http://{}", replica.address());
         let status = http.get(format!("{base}/status")).send().await.unwrap();
         assert_eq!(status.status(), 200);
         let status: serde_json::Value = status.json().await.unwrap();
         assert_eq!(status["instance"], format!("{service}-3"));
-        assert_eq!((&status["status"], &status["backend"]), (&"healthy".into(), &"embedded".into()));
+        assert_eq!((&status["status"], &status["backend"]), (&"healthy".into(), &backend.into()));
         let metrics = http.get(format!("{base}/metrics")).send().await.unwrap().text().await.unwrap();
         assert!(metrics.contains(&format!("service_up{{service=\"{service}\"}} 1")), "{metrics}");
         assert!(metrics.contains(r#"path="/grpc.health.v1.Health/Check""#), "{metrics}");

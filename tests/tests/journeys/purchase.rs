@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tests::{Answer, System, User};
 
-async fn crowd(system: &System, count: usize) -> Vec<User> {
-    join_all((0..count).map(|number| async move { system.user(&format!("user-{number}")).await })).await
+fn crowd(system: &System, count: usize) -> Vec<User> {
+    (0..count).map(|number| system.stranger(&format!("user-{number}"))).collect()
 }
 
 async fn assert_balanced(system: &System) {
@@ -19,7 +19,7 @@ async fn of_64_concurrent_buyers_exactly_one_wins() {
     let system = super::start().await;
     let seller = system.user("seller").await;
     let item = seller.new_item().await;
-    let buyers = crowd(&system, 64).await;
+    let buyers = crowd(&system, 64);
 
     let answers = join_all(buyers.iter().map(|buyer| buyer.purchase(&item, None))).await;
     let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use fred::interfaces::KeysInterface;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     cache::{CacheError, PATIENCE},
@@ -31,10 +31,9 @@ struct Question {
 pub(super) struct Group(mpsc::Sender<Question>);
 
 impl Group {
-    /// Its task ends when it is dropped.
-    pub(super) fn new(redis: Redis, tasks: &TaskTracker) -> Self {
+    pub(super) fn new(redis: Redis, tasks: &TaskTracker, shutdown: &CancellationToken) -> Self {
         let (questions, asked) = mpsc::channel(MAX_WAITING);
-        tasks.spawn(run(redis, asked));
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(run(redis, asked)));
         Self(questions)
     }
 

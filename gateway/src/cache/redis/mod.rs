@@ -20,7 +20,7 @@ use fred::{
     types::{Expiration, SetOptions},
 };
 use futures_util::future::try_join_all;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::group::Group;
 use super::{Cache, CacheError, Entry, Key, Lookup, PATIENCE, Tag};
@@ -39,9 +39,9 @@ pub(crate) struct RedisCache {
 }
 
 impl RedisCache {
-    /// Keeps entries for `ttl`. Its task ends when the cache is dropped.
-    pub(crate) fn new(redis: Redis, ttl: Duration, tasks: &TaskTracker) -> Self {
-        Self { group: Group::new(redis.clone(), tasks), redis, ttl }
+    /// Keeps entries for `ttl`, and answers until `shutdown`.
+    pub(crate) fn new(redis: Redis, ttl: Duration, tasks: &TaskTracker, shutdown: &CancellationToken) -> Self {
+        Self { group: Group::new(redis.clone(), tasks, shutdown), redis, ttl }
     }
 
     fn entry_key(&self, key: &Key) -> String {

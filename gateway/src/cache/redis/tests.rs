@@ -9,7 +9,7 @@ use crate::{
 const TTL: Duration = Duration::from_secs(60);
 
 async fn on(scratch: &Scratch) -> RedisCache {
-    RedisCache::new(scratch.connect().await, TTL, &scratch.tasks)
+    RedisCache::new(scratch.connect().await, TTL, &scratch.tasks, &scratch.shutdown)
 }
 
 async fn fresh() -> (RedisCache, Scratch) {
