@@ -12,7 +12,7 @@ use platform::{
 };
 use uuid::Uuid;
 
-use crate::{id, purchase::Transaction, store::Store, time};
+use crate::{economy::Economy, id, purchase::Transaction, store::Store, time};
 
 /// Characters of a name.
 pub const NAME_LENGTH: RangeInclusive<usize> = 1..=200;
@@ -223,7 +223,7 @@ pub async fn get(store: &dyn Store, id: ObjectId) -> Result<ItemDetails, Error> 
 }
 
 /// Puts something up for sale in the seller's name.
-pub async fn create(store: &dyn Store, seller: Caller, new: NewItem) -> Result<Item, Error> {
+pub async fn create(store: &dyn Store, economy: &Economy, seller: Caller, new: NewItem) -> Result<Item, Error> {
     let now = time::now();
     let NewItem { name, description, category, price, is_premium, tags } = new;
     let item = Item {
@@ -240,6 +240,7 @@ pub async fn create(store: &dyn Store, seller: Caller, new: NewItem) -> Result<I
         updated_at: now,
     };
     store.create_item(&seller, &item).await?;
+    economy.listed(item.category);
     Ok(item)
 }
 

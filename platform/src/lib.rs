@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod money;
 pub mod observe;
 pub mod page;
+mod process;
 pub mod replica;
 pub mod server;
 pub mod shutdown;
