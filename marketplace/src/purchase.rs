@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, Money, words};
+use platform::{Caller, Error, Kind, Money, trace, words};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -192,7 +193,7 @@ impl From<PurchaseError> for Error {
 pub async fn purchase(store: &dyn Store, economy: &Economy, buyer: Caller, order: Order) -> Result<Sale, Error> {
     let transaction_id = id::next();
     let attempt = Attempt { buyer, order, transaction_id, at: time::now() };
-    let sale = store.purchase(attempt).await??;
+    let sale = store.purchase(attempt).instrument(trace::store(store.backend(), "purchases.make")).await??;
     // A retry is told of the first attempt's transaction: no money moved this time.
     if sale.transaction.id == transaction_id {
         economy.sold(sale.transaction.price);
