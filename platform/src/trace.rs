@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     propagation::{Extractor, Injector, TextMapPropagator},
-    trace::TraceContextExt,
+    trace::{Status, TraceContextExt},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tonic::Code;
@@ -53,8 +53,6 @@ pub(crate) fn request(service: &'static str, id: &str, method: &str, path: &str,
         path,
         otel.name = format_args!("{method} {path}"),
         otel.kind = "server",
-        otel.status_code = Empty,
-        http.response.status_code = Empty,
     );
     let parent = TraceContextPropagator::new().extract(&Headers(headers));
     // It fails where the span is disabled.
@@ -63,12 +61,12 @@ pub(crate) fn request(service: &'static str, id: &str, method: &str, path: &str,
     span
 }
 
-/// Notes what a request came to.
+/// Notes what a request came to: for its trace, not for the log.
 pub(crate) fn answered(request: &Span, status: u16) {
-    if request.has_field("otel.status_code") {
-        request.record("http.response.status_code", status);
+    if SENT.load(Ordering::Relaxed) {
+        request.set_attribute("http.response.status_code", i64::from(status));
         if status >= 500 {
-            request.record("otel.status_code", "ERROR");
+            request.set_status(Status::error(""));
         }
     }
 }

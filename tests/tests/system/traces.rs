@@ -188,6 +188,9 @@ async fn one_trace_goes_from_the_caller_through_gateway_and_replica_to_the_store
         assert_eq!(span.kind, kind as i32, "{name}");
         assert_eq!(hex(&span.parent_span_id), parent, "{name}: {told:#?}");
         assert_eq!(attributes(span)[attribute], value, "{name}: {told:#?}");
+        if kind == SpanKind::Server {
+            assert_eq!(attributes(span)["http.response.status_code"], "200", "{name}: {told:#?}");
+        }
         parent = hex(&span.span_id);
     }
     let paths = logged(&logs, TRACE, "listing-1");
