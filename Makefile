@@ -10,6 +10,7 @@ run:
 test: lint
 	cargo build --workspace --bins
 	./scripts/with-backends cargo test --workspace
+	./scripts/monitoring test
 
 lint:
 	cargo fmt --all --check

@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
         text.push('\n');
         return Ok(io::stdout().write_all(text.as_bytes())?);
     }
-    platform::logging::init(&config.rust_log)?;
+    let _telemetry = platform::telemetry::init(&config.telemetry, "capsim", "capsim-1")?;
     let shutdown = platform::shutdown::on_signal()?;
     let system = capsim::System::start(config, shutdown).await?;
     io::stdout().write_all(system.guide().as_bytes())?;

@@ -49,9 +49,8 @@ pub struct Config {
     /// Key that signs the tokens, 32 bytes or more; all gateways need the same.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<JwtSecret>,
-    /// What is logged, such as `info` or `info,gateway=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
-    pub rust_log: String,
+    #[command(flatten)]
+    pub telemetry: platform::telemetry::Options,
     #[command(flatten)]
     pub options: Options,
 }

@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    platform::logging::init(&config.rust_log)?;
+    let _telemetry = platform::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
     let stores = config.stores();
     let jwt_secret =
         config.jwt_secret.context("JWT_SECRET is missing: it must be a random text of 32 bytes or more")?;

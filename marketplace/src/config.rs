@@ -28,9 +28,8 @@ pub struct Config {
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// What is logged, such as `info` or `info,marketplace=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
-    pub rust_log: String,
+    #[command(flatten)]
+    pub telemetry: platform::telemetry::Options,
 
     #[command(flatten)]
     pub options: Options,

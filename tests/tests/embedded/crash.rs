@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 /// `capsim` as it was built beside this test.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();

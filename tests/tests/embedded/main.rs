@@ -6,6 +6,7 @@ mod crash;
 #[path = "../journeys/mod.rs"]
 mod journeys;
 mod quick_start;
+mod traces;
 
 use tests::{Stack, System, SystemBuilder};
 

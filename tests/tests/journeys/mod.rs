@@ -7,6 +7,7 @@ mod cache;
 mod grpc;
 mod http;
 mod limits;
+mod metrics;
 mod money;
 mod privacy;
 mod purchase;
