@@ -10,6 +10,7 @@ run:
 test: lint
 	cargo build --workspace --bins
 	./scripts/with-backends cargo test --workspace
+	./scripts/with-system ./scripts/check-openapi
 
 lint:
 	cargo fmt --all --check

@@ -110,6 +110,16 @@ pub(crate) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         .map_err(|_| serde::de::Error::custom(format_args!("must be a whole number up to {}", u32::MAX)))
 }
 
+/// Reads a whole number from a body, also one that is written as `7.0`: to JSON Schema these are integers too.
+pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    // Beyond that a float does not hold every integer.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let whole = |float: &f64| float.fract() == 0.0 && float.abs() <= EXACT;
+    let integer = number.as_i64().or_else(|| number.as_f64().filter(whole).map(|float| float as i64));
+    integer.map(Some).ok_or_else(|| serde::de::Error::custom("expected a whole number of 64 bits"))
+}
+
 /// The `{id}` of a path.
 #[derive(Debug)]
 pub(crate) struct Id<T>(pub T);
@@ -153,6 +163,28 @@ mod tests {
         let problem = parse::<Body>(br#"{"tags": ["a", 1]}"#).expect_err("wrong");
         let text = format!("{problem:?}");
         assert!(text.contains("tags[1]") && text.contains("422"), "{text}");
+    }
+
+    #[test]
+    fn integers_are_read_by_their_value() {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "integer")]
+            id: Option<i64>,
+        }
+        let id = |text: &str| parse::<Body>(text.as_bytes()).map(|body| body.id).map_err(|p| p.status().as_u16());
+        for (text, expected) in [
+            (r#"{"id": 7}"#, Some(7)),
+            (r#"{"id": 7.0}"#, Some(7)),
+            (r#"{"id": 9223372036854775807}"#, Some(i64::MAX)),
+            (r#"{"id": null}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(id(text), Ok(expected), "{text}");
+        }
+        for text in [r#"{"id": 7.5}"#, r#"{"id": 1e16}"#, r#"{"id": 9223372036854775808}"#, r#"{"id": "7"}"#] {
+            assert_eq!(id(text), Err(422), "{text}");
+        }
     }
 
     #[test]
