@@ -31,6 +31,10 @@ pub struct Config {
     /// What is logged, such as `info` or `info,discourse=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub rust_log: String,
+
+    /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
+    #[arg(long)]
+    pub health_check: bool,
 }
 
 /// Where a database is, and its password: it has no `Debug` that shows it.

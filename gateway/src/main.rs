@@ -17,6 +17,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
+    if config.health_check {
+        return platform::probe::ask(&config.host, config.port).await;
+    }
     platform::logging::init(&config.rust_log)?;
     let jwt_secret =
         config.jwt_secret.context("JWT_SECRET is missing: it must be a random text of 32 bytes or more")?;

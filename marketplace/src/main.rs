@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use marketplace::{Config, MongodbUri, store};
-use platform::{logging, server, shutdown};
+use platform::{logging, probe, server, shutdown};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -11,6 +11,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
+    if config.health_check {
+        return probe::ask(&config.host, config.port).await;
+    }
     logging::init(&config.rust_log)?;
     let shutdown = shutdown::on_signal()?;
     let mongodb_uri = config.mongodb_uri.as_ref().map(MongodbUri::as_str);

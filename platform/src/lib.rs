@@ -6,7 +6,7 @@
 //! | checks of input that name the field | [`validate`], [`page`], [`word`] |
 //! | exact money | [`money`] |
 //! | who calls | [`caller`] |
-//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`] |
+//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`], [`probe`] |
 //! | what happens around every request | [`observe`], [`deadline`] |
 //! | metrics and logs | [`metrics`], [`logging`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod money;
 pub mod observe;
 pub mod page;
+pub mod probe;
 pub mod replica;
 pub mod server;
 pub mod shutdown;
