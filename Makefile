@@ -11,6 +11,7 @@ test: lint
 	cargo build --workspace --bins
 	./scripts/with-backends cargo test --workspace
 	./scripts/with-system ./scripts/check-openapi
+	./scripts/with-system ./scripts/check-postman
 
 lint:
 	cargo fmt --all --check
