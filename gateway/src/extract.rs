@@ -7,11 +7,12 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
+use platform::money::parse_decimal;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny},
 };
-use serde_json::error::Category;
+use serde_json::{error::Category, value::RawValue};
 
 use crate::error::Problem;
 
@@ -110,14 +111,14 @@ pub(crate) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         .map_err(|_| serde::de::Error::custom(format_args!("must be a whole number up to {}", u32::MAX)))
 }
 
-/// Reads a whole number from a body, also one that is written as `7.0`: to JSON Schema these are integers too.
+/// Reads a whole number from a body, also one that is written as `7.0`: to JSON Schema these are integers too. From its
+/// text, since a float on the way would not hold every integer.
 pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
-    // Beyond that a float does not hold every integer.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
-    let whole = |float: &f64| float.fract() == 0.0 && float.abs() <= EXACT;
-    let integer = number.as_i64().or_else(|| number.as_f64().filter(whole).map(|float| float as i64));
-    integer.map(Some).ok_or_else(|| serde::de::Error::custom("expected a whole number of 64 bits"))
+    let Some(raw) = Option::<&RawValue>::deserialize(deserializer)? else { return Ok(None) };
+    let (sign, magnitude) = raw.get().strip_prefix('-').map_or((1, raw.get()), |rest| (-1, rest));
+    parse_decimal(magnitude, 0)
+        .map(|integer| Some(sign * integer))
+        .map_err(|_| serde::de::Error::custom("expected a whole number of 64 bits"))
 }
 
 /// The `{id}` of a path.
@@ -176,13 +177,15 @@ mod tests {
         for (text, expected) in [
             (r#"{"id": 7}"#, Some(7)),
             (r#"{"id": 7.0}"#, Some(7)),
+            (r#"{"id": -7e1}"#, Some(-70)),
+            (r#"{"id": 2251799813685247.0}"#, Some(2_251_799_813_685_247)),
             (r#"{"id": 9223372036854775807}"#, Some(i64::MAX)),
             (r#"{"id": null}"#, None),
             ("{}", None),
         ] {
             assert_eq!(id(text), Ok(expected), "{text}");
         }
-        for text in [r#"{"id": 7.5}"#, r#"{"id": 1e16}"#, r#"{"id": 9223372036854775808}"#, r#"{"id": "7"}"#] {
+        for text in [r#"{"id": 7.5}"#, r#"{"id": 1e19}"#, r#"{"id": 9223372036854775808}"#, r#"{"id": "7"}"#] {
             assert_eq!(id(text), Err(422), "{text}");
         }
     }
