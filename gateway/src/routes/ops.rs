@@ -1,6 +1,6 @@
 //! `/`, `/status`, `/metrics`, and what stands around `/docs`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use axum::{
     Json,
@@ -80,6 +80,15 @@ impl From<&Balancer> for ServiceStatus {
     }
 }
 
+/// How often the cache was asked since the gateway started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CacheStatus {
+    /// Reads answered from the cache.
+    hits: u64,
+    /// Cacheable reads that went upstream.
+    misses: u64,
+}
+
 /// How the whole system is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -91,6 +100,9 @@ pub(super) struct SystemStatus {
     status: Health,
     version: &'static str,
     uptime_seconds: u64,
+    /// Calls to /auth, /marketplace and /discourse since the gateway started, whatever came of them.
+    requests: u64,
+    cache: CacheStatus,
     /// By name: marketplace, discourse.
     services: BTreeMap<&'static str, ServiceStatus>,
     /// Where users and cached answers are kept.
@@ -122,6 +134,8 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         status,
         version: VERSION,
         uptime_seconds: app.started.elapsed().as_secs(),
+        requests: app.requests.load(Ordering::Relaxed),
+        cache: CacheStatus { hits: app.cache.hits(), misses: app.cache.misses() },
         services,
         backends: [("users", app.auth.backend()), ("cache", app.cache.backend())].into(),
     };
