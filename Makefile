@@ -1,6 +1,6 @@
 # Short calls; each does one thing that a person would do.
 
-.PHONY: run test fmt lint bench
+.PHONY: run test fmt lint openapi bench
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
@@ -17,6 +17,11 @@ lint:
 
 fmt:
 	cargo fmt --all
+
+# Renews docs/openapi.json from the code.
+openapi:
+	cargo build --package capsim
+	cargo run --quiet --package capsim -- openapi > docs/openapi.json
 
 # CPU per request of the system in its fastest build.
 bench:
