@@ -87,8 +87,10 @@ impl From<&Balancer> for ServiceStatus {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CacheStatus {
     /// Reads answered from the cache.
+    #[schema(example = 90)]
     hits: u64,
     /// Cacheable reads that went upstream.
+    #[schema(example = 10)]
     misses: u64,
 }
 
@@ -106,6 +108,7 @@ pub(super) struct SystemStatus {
     #[schema(example = 3600)]
     uptime_seconds: u64,
     /// Calls to /auth, /marketplace and /discourse since the gateway started, whatever came of them.
+    #[schema(example = 150)]
     requests: u64,
     cache: CacheStatus,
     /// By name: marketplace, discourse.
