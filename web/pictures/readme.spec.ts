@@ -1,5 +1,4 @@
 // The README's pictures, of a running system that `capsim seed` has filled.
-import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { type Browser, expect, type Page, test } from '@playwright/test';
 import { seed } from '../tests/system';
@@ -33,19 +32,14 @@ async function logIn(browser: Browser, { scheme = 'light', width = 1280, height 
 async function picture(page: Page, name: string) {
   await page.waitForLoadState('networkidle');
   await page.evaluate(() => document.fonts.ready);
-  const path = join(directory, `${name}.png`);
-  await page.screenshot({ path });
-  // To a palette: a quarter of the bytes, and no difference that one sees.
-  try {
-    execFileSync('pngquant', ['--force', '--skip-if-larger', '--strip', '--output', path, '256', path]);
-  } catch (error) {
-    console.log(`${name}.png is as the browser wrote it: ${error}`);
-  }
+  // Nothing is pointed at.
+  await page.mouse.move(0, 0);
+  await page.screenshot({ path: join(directory, `${name}.png`) });
 }
 
 /** Something to see in the charts. */
 async function trade(page: Page) {
-  for (let round = 0; round < 5; round += 1) {
+  for (let round = 0; round < 16; round += 1) {
     await page.evaluate(async (base) => {
       const session = JSON.parse(localStorage.getItem('capsim.session') ?? '{}');
       const headers = { authorization: `Bearer ${session.token}` };

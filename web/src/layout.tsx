@@ -80,7 +80,7 @@ function Wallet() {
   const { data: balances } = useQuery(wallet());
   const first = balances?.[0];
   return (
-    <Popover position="bottom-end" shadow="md" width={290} trapFocus>
+    <Popover position="bottom-end" shadow="md" width={330} trapFocus>
       <Popover.Target>
         <UnstyledButton className="nav" aria-label="Wallet">
           <IconWallet size={19} stroke={1.7} aria-hidden />

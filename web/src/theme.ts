@@ -25,6 +25,18 @@ const brass: MantineColorsTuple = [
   '#6b4f02',
   '#4c3800',
 ];
+const gray: MantineColorsTuple = [
+  '#faf9f5',
+  '#f3f0e9',
+  '#e9e5da',
+  '#dcd6c8',
+  '#c9c2b1',
+  '#aaa393',
+  '#857f72',
+  '#5a564d',
+  '#3e3b35',
+  '#26241f',
+];
 const dark: MantineColorsTuple = [
   '#d9dee3',
   '#b7bfc7',
@@ -39,13 +51,22 @@ const dark: MantineColorsTuple = [
 ];
 
 export const theme = createTheme({
-  colors: { pine, brass, dark },
+  colors: { pine, brass, gray, dark },
   primaryColor: 'pine',
   primaryShade: { light: 7, dark: 6 },
   fontFamily: "'Inter Variable', system-ui, sans-serif",
   headings: { fontFamily: "'Source Serif 4 Variable', Georgia, serif", fontWeight: '600' },
   defaultRadius: 'md',
   cursorType: 'pointer',
+  components: {
+    Modal: {
+      styles: {
+        content: { background: 'var(--surface)' },
+        header: { background: 'var(--surface)' },
+        title: { fontWeight: 600 },
+      },
+    },
+  },
   focusRing: 'auto',
   respectReducedMotion: true,
 });
@@ -65,6 +86,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--accent': '#0f5a45',
     '--premium': '#7a5a02',
     '--premium-ground': '#fbf0d0',
+    '--premium-line': '#e3c977',
   },
   dark: {
     '--mantine-color-body': '#12161b',
@@ -78,5 +100,6 @@ export const cssVariables: CSSVariablesResolver = () => ({
     '--accent': '#6fc9ab',
     '--premium': '#f0cf7a',
     '--premium-ground': '#3a3016',
+    '--premium-line': '#6b5a26',
   },
 });

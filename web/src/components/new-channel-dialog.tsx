@@ -4,7 +4,7 @@ import { useMediaQuery } from '@mantine/hooks';
 import { useNavigate } from 'react-router';
 import { type Schemas, useCreateChannel } from '../api/queries';
 import { lengthProblem, optionalLengthProblem } from '../text';
-import { showAtFields } from './field-errors';
+import { focusFirstError, showAtFields } from './field-errors';
 import { Failure } from './states';
 import { CHANNEL_TYPE_WORDS, keysOf } from './words';
 
@@ -35,14 +35,16 @@ function ChannelForm({ onClose }: { onClose: () => void }) {
       zone: (zone) => optionalLengthProblem(zone, 100),
     },
   });
-  const submit = form.onSubmit((channel) =>
-    create.mutate(channel, {
-      onSuccess: ({ id }) => {
-        onClose();
-        navigate(`/discourse/${id}`);
-      },
-      onError: (error) => void showAtFields(form, error),
-    }),
+  const submit = form.onSubmit(
+    (channel) =>
+      create.mutate(channel, {
+        onSuccess: ({ id }) => {
+          onClose();
+          navigate(`/discourse/${id}`);
+        },
+        onError: (error) => void showAtFields(form, error),
+      }),
+    focusFirstError,
   );
   return (
     <form onSubmit={submit} noValidate>

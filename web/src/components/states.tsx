@@ -63,7 +63,6 @@ export function Lines({ count = 3 }: { count?: number }) {
   return (
     <Stack gap="sm" aria-busy aria-label="Loading" role="status">
       {Array.from({ length: count }, (_, line) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines have nothing else
         <Skeleton key={line} height={14} width={`${[92, 78, 85, 60][line % 4]}%`} />
       ))}
     </Stack>

@@ -19,7 +19,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { ApiError } from '../api/problem';
 import { type Channel, channel, type Post, type PostFilter, type Schemas, useCreatePost } from '../api/queries';
-import { showAtFields } from '../components/field-errors';
+import { focusFirstError, showAtFields } from '../components/field-errors';
 import { Paging } from '../components/paging';
 import { Person } from '../components/person';
 import { Empty, Failure, Lines } from '../components/states';
@@ -194,11 +194,13 @@ function Composer({ channel }: { channel: Channel }) {
       </Text>
     );
   }
-  const submit = form.onSubmit(({ topic, ...post }) =>
-    create.mutate(
-      { ...post, topic: topic ?? undefined, channelId: channel.id },
-      { onSuccess: () => form.reset(), onError: (error) => void showAtFields(form, error) },
-    ),
+  const submit = form.onSubmit(
+    ({ topic, ...post }) =>
+      create.mutate(
+        { ...post, topic: topic ?? undefined, channelId: channel.id },
+        { onSuccess: () => form.reset(), onError: (error) => void showAtFields(form, error) },
+      ),
+    focusFirstError,
   );
   const isOpen = form.isDirty();
   return (

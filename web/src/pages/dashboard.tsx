@@ -315,21 +315,21 @@ function SystemView() {
               about={`${now.instance}, version ${now.version}`}
             />
             <Figure
-              label="Kept in"
-              value={
-                now.backends.cache === now.backends.users
-                  ? (now.backends.cache ?? '')
-                  : `${now.backends.users}, ${now.backends.cache}`
-              }
-              about="users, cache"
+              label="Stores"
+              value={[...new Set(Object.values(now.backends))].join(', ')}
+              about={Object.entries(now.backends)
+                .map(([what, where]) => `${what}: ${where}`)
+                .join(', ')}
             />
           </SimpleGrid>
         </Grid.Col>
-        {Object.entries(now.services).map(([name, service]) => (
-          <Grid.Col key={name} span={{ base: 12, md: 6 }}>
-            <Service name={name} service={service} />
-          </Grid.Col>
-        ))}
+        {Object.entries(now.services)
+          .sort(([one], [other]) => other.localeCompare(one))
+          .map(([name, service]) => (
+            <Grid.Col key={name} span={{ base: 12, md: 6 }}>
+              <Service name={name} service={service} />
+            </Grid.Col>
+          ))}
       </Grid>
     </>
   );

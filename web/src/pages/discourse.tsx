@@ -1,5 +1,5 @@
 // The channels, beside the one that is open.
-import { Box, Button, Grid, Group, Paper, Select, Stack, Switch, Text } from '@mantine/core';
+import { Box, Button, Grid, Group, Paper, Select, Stack, Switch, Text, VisuallyHidden } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconMessagePlus, IconMessages, IconPlus } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
@@ -174,7 +174,7 @@ function ChannelLine({ channel }: { channel: Schemas['Channel'] }) {
           {channel.description}
         </Text>
       )}
-      <span className="mantine-visually-hidden">{label} channel</span>
+      <VisuallyHidden>{label} channel</VisuallyHidden>
     </>
   );
 }

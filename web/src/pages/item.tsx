@@ -41,69 +41,65 @@ function Listing({ data }: { data: ItemData }) {
   const [isBuying, dialog] = useDisclosure(false);
   const isMine = data.sellerId === me.userId;
   return (
-    <Grid gap={{ base: 'md', md: 'xl' }}>
+    <div className="listing">
       <title>{`${data.name} · capsim`}</title>
-      <Grid.Col span={{ base: 12, md: 8 }}>
-        <Paper className="surface card" p={{ base: 'md', sm: 'xl' }} data-premium={data.isPremium}>
-          <Group gap={6} mb="sm">
-            <Mark word={CATEGORY_WORDS[data.category]} />
-            {data.isPremium && <PremiumMark />}
-            <Mark word={ITEM_STATUS_WORDS[data.status]} />
+      <Paper className="surface card" p={{ base: 'md', sm: 'xl' }} data-premium={data.isPremium}>
+        <Group gap={6} mb="sm">
+          <Mark word={CATEGORY_WORDS[data.category]} />
+          {data.isPremium && <PremiumMark />}
+          <Mark word={ITEM_STATUS_WORDS[data.status]} />
+        </Group>
+        <Title order={1} fz={{ base: 26, sm: 32 }} lh={1.2} className="clamp">
+          {data.name}
+        </Title>
+        <Text fz="sm" mt={6} c="dimmed">
+          Listed <When time={data.createdAt} />
+        </Text>
+        <Text className="prose" mt="lg" lh={1.65}>
+          {data.description}
+        </Text>
+        {data.tags.length > 0 && (
+          <Group gap={6} mt="lg" aria-label="Tags" role="group">
+            {data.tags.map((tag) => (
+              <Link key={tag} to={`/marketplace?tag=${encodeURIComponent(tag)}`} className="mark">
+                <IconTag size={12} aria-hidden />
+                {tag}
+              </Link>
+            ))}
           </Group>
-          <Title order={1} fz={{ base: 26, sm: 32 }} lh={1.2} className="clamp">
-            {data.name}
-          </Title>
-          <Text fz="sm" mt={6} c="dimmed">
-            Listed <When time={data.createdAt} />
+        )}
+      </Paper>
+      <Stack gap="md" className="listing-side">
+        <Paper className="surface" p="lg">
+          <Text fz="sm" c="dimmed">
+            {data.status === 'sold' ? 'Sold for' : 'Price'}
           </Text>
-          <Text className="prose" mt="lg" lh={1.65}>
-            {data.description}
-          </Text>
-          {data.tags.length > 0 && (
-            <Group gap={6} mt="lg" aria-label="Tags" role="group">
-              {data.tags.map((tag) => (
-                <Link key={tag} to={`/marketplace?tag=${encodeURIComponent(tag)}`} className="mark">
-                  <IconTag size={12} aria-hidden />
-                  {tag}
-                </Link>
-              ))}
-            </Group>
+          <Money amount={data.price} currency={data.currency} fz={28} />
+          {isMine ? (
+            <Text mt="md" fz="sm" c="dimmed">
+              This is your listing. {data.status === 'available' ? 'Others can buy it.' : ''}
+            </Text>
+          ) : data.status === 'available' ? (
+            <Button
+              fullWidth
+              size="md"
+              mt="md"
+              onClick={dialog.open}
+              leftSection={<IconShoppingCart size={18} aria-hidden />}
+            >
+              Buy
+            </Button>
+          ) : (
+            <Text mt="md" fz="sm" c="dimmed">
+              {data.status === 'sold' ? 'It has found its buyer.' : 'Its seller holds it back.'}
+            </Text>
           )}
         </Paper>
-        <History data={data} />
-      </Grid.Col>
-      <Grid.Col span={{ base: 12, md: 4 }} order={{ base: -1, md: 0 }}>
-        <Stack gap="md">
-          <Paper className="surface" p="lg">
-            <Text fz="sm" c="dimmed">
-              {data.status === 'sold' ? 'Sold for' : 'Price'}
-            </Text>
-            <Money amount={data.price} currency={data.currency} fz={28} />
-            {isMine ? (
-              <Text mt="md" fz="sm" c="dimmed">
-                This is your listing. {data.status === 'available' ? 'Others can buy it.' : ''}
-              </Text>
-            ) : data.status === 'available' ? (
-              <Button
-                fullWidth
-                size="md"
-                mt="md"
-                onClick={dialog.open}
-                leftSection={<IconShoppingCart size={18} aria-hidden />}
-              >
-                Buy
-              </Button>
-            ) : (
-              <Text mt="md" fz="sm" c="dimmed">
-                {data.status === 'sold' ? 'It has found its buyer.' : 'Its seller holds it back.'}
-              </Text>
-            )}
-          </Paper>
-          <Seller data={data} />
-        </Stack>
-      </Grid.Col>
+        <Seller data={data} />
+      </Stack>
+      <History data={data} />
       <PurchaseDialog item={data} isOpen={isBuying} onClose={dialog.close} />
-    </Grid>
+    </div>
   );
 }
 
@@ -146,7 +142,7 @@ function Seller({ data: { seller } }: { data: ItemData }) {
 
 function History({ data: { transactionHistory } }: { data: ItemData }) {
   return (
-    <Paper className="surface" p={{ base: 'md', sm: 'xl' }} mt="md">
+    <Paper className="surface" p={{ base: 'md', sm: 'xl' }}>
       <Title order={2} fz={20} mb="sm">
         History
       </Title>

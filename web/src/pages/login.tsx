@@ -2,6 +2,7 @@ import { Alert, Button, PasswordInput, Stack, Text, TextInput } from '@mantine/c
 import { useForm } from '@mantine/form';
 import { Link, useLocation } from 'react-router';
 import { useLogIn } from '../api/queries';
+import { focusFirstError } from '../components/field-errors';
 import { Failure } from '../components/states';
 import { whyEnded } from '../session';
 import { Entrance } from './entrance';
@@ -18,7 +19,7 @@ export function LoginPage() {
   });
   return (
     <Entrance title="Log in">
-      <form onSubmit={form.onSubmit((credentials) => logIn.mutate(credentials))} noValidate>
+      <form onSubmit={form.onSubmit((credentials) => logIn.mutate(credentials), focusFirstError)} noValidate>
         <Stack>
           {whyEnded() === 'expired' && !logIn.error && (
             <Alert color="brass" variant="outline" role="status">

@@ -12,7 +12,7 @@ import {
   Switch,
   Text,
   TextInput,
-  Title,
+  VisuallyHidden,
 } from '@mantine/core';
 import { useDebouncedCallback, useDisclosure } from '@mantine/hooks';
 import { IconAdjustments, IconPlus, IconSearchOff } from '@tabler/icons-react';
@@ -134,9 +134,7 @@ export function MarketplacePage() {
         )}
       </Paper>
 
-      <Title order={2} className="mantine-visually-hidden">
-        Listings
-      </Title>
+      <VisuallyHidden component="h2">Listings</VisuallyHidden>
       {error && !data ? (
         <Failure error={error} retry={refetch} />
       ) : data?.items.length === 0 ? (
@@ -169,8 +167,7 @@ export function MarketplacePage() {
           >
             {data
               ? data.items.map((item) => <ItemCard key={item._id} item={item} />)
-              : // biome-ignore lint/suspicious/noArrayIndexKey: placeholders have nothing else
-                Array.from({ length: PER_PAGE / 2 }, (_, card) => <Skeleton key={card} h={196} radius="lg" />)}
+              : Array.from({ length: PER_PAGE / 2 }, (_, card) => <Skeleton key={card} h={196} radius="lg" />)}
           </SimpleGrid>
           {data && (
             <Paging

@@ -17,7 +17,7 @@ import { useForm } from '@mantine/form';
 import { notifications } from '@mantine/notifications';
 import { useNavigate } from 'react-router';
 import { type Item, type Schemas, useCreateItem } from '../api/queries';
-import { showAtFields } from '../components/field-errors';
+import { focusFirstError, showAtFields } from '../components/field-errors';
 import { ItemFace } from '../components/item-card';
 import { PageHead } from '../components/page';
 import { Failure } from '../components/states';
@@ -57,7 +57,6 @@ export function NewItemPage() {
       price: (price, { currency }) => priceProblem(price, currency),
       tags: tagsProblem,
     },
-    validateInputOnBlur: true,
   });
   const { values } = form;
   const submit = form.onSubmit(({ category, price, ...rest }) => {
@@ -72,7 +71,7 @@ export function NewItemPage() {
         onError: (error) => void showAtFields(form, error),
       },
     );
-  });
+  }, focusFirstError);
   const preview: Item = {
     _id: '',
     name: values.name.trim() || 'Name of your listing',

@@ -2,7 +2,7 @@ import { Button, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { Link, useLocation } from 'react-router';
 import { useRegister } from '../api/queries';
-import { showAtFields } from '../components/field-errors';
+import { focusFirstError, showAtFields } from '../components/field-errors';
 import { Failure } from '../components/states';
 import { passwordProblem, usernameProblem } from '../credentials';
 import { Entrance } from './entrance';
@@ -13,10 +13,10 @@ export function RegisterPage() {
   const form = useForm({
     initialValues: { username: '', password: '' },
     validate: { username: usernameProblem, password: passwordProblem },
-    validateInputOnBlur: true,
   });
-  const submit = form.onSubmit((credentials) =>
-    register.mutate(credentials, { onError: (error) => void showAtFields(form, error) }),
+  const submit = form.onSubmit(
+    (credentials) => register.mutate(credentials, { onError: (error) => void showAtFields(form, error) }),
+    focusFirstError,
   );
   const isAtFields = Object.keys(form.errors).length > 0;
   return (
