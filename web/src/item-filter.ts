@@ -2,6 +2,7 @@
 import type { ItemFilter } from './api/queries';
 import { CATEGORY_WORDS, ITEM_STATUS_WORDS } from './components/words';
 import { CURRENCIES } from './money';
+import { pageNumber } from './page-number';
 
 /** Cards a page: whole rows of 2, 3 and 4. */
 export const PER_PAGE = 24;
@@ -24,7 +25,6 @@ function oneOf<T extends string>(words: Iterable<T>, word: string | null): T | u
 export function itemFilter(url: URLSearchParams): ItemFilter {
   const text = (name: string) => url.get(name)?.trim() || undefined;
   const price = (name: string) => (/^\d{1,15}(\.\d{1,8})?$/.test(text(name) ?? '') ? text(name) : undefined);
-  const page = Number.parseInt(url.get('page') ?? '1', 10);
   const status = url.get('status');
   return {
     category: oneOf(Object.keys(CATEGORY_WORDS) as (keyof typeof CATEGORY_WORDS)[], url.get('category')),
@@ -39,7 +39,7 @@ export function itemFilter(url: URLSearchParams): ItemFilter {
     isPremium: url.get('isPremium') === 'true' ? true : undefined,
     tag: text('tag'),
     sort: oneOf(Object.keys(SORTS) as (keyof typeof SORTS)[], url.get('sort')),
-    page: page > 0 && page <= 2 ** 31 ? page : 1,
+    page: pageNumber(url.get('page')),
     limit: PER_PAGE,
   };
 }

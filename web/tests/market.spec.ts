@@ -149,6 +149,10 @@ test('filters, order and page are in the URL and outlive a reload', async ({ bro
   await expect(cards).toHaveCount(2);
   await page.reload();
   await expect(cards).toHaveCount(2);
+  // A page that is not there any more leads to the last one.
+  await page.goto(`/marketplace?tag=${tag}&page=9`);
+  await expect(cards).toHaveCount(2);
+  await expect(page).toHaveURL(/page=2/);
 
   await page.getByRole('combobox', { name: 'Order' }).click();
   await page.getByRole('option', { name: 'Dearest first' }).click();

@@ -3,11 +3,12 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { username } from '../api/queries';
 import { useMe } from '../session';
 
-const TONES = ['pine', 'brass', 'indigo', 'grape', 'cyan', 'orange', 'violet', 'teal'];
+/** White stands out on each of them. */
+const TONES = ['#2f6f5e', '#7a5c12', '#3d5a80', '#6b4a78', '#8a4b3c', '#4b6b3a', '#5b5f97', '#7b3f5c'];
 
 /** One colour a user, the same everywhere. */
 function toneOf(id: string): string {
-  return TONES[Number.parseInt(id.slice(0, 4), 16) % TONES.length] ?? 'pine';
+  return TONES[Number.parseInt(id.slice(0, 4), 16) % TONES.length] ?? '#2f6f5e';
 }
 
 /** What to call a user: the name where the API tells it, else the start of the id. */
@@ -19,7 +20,7 @@ export function usePersonName(id: string): string {
 
 export function PersonAvatar({ id, name, size = 'sm' }: { id: string; name: string; size?: 'sm' | 'md' }) {
   return (
-    <Avatar size={size} color={toneOf(id)} variant="filled" autoContrast aria-hidden>
+    <Avatar size={size} color={toneOf(id)} variant="filled" aria-hidden>
       {name.slice(0, 1).toUpperCase()}
     </Avatar>
   );

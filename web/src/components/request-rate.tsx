@@ -27,7 +27,7 @@ export function RequestRate({ rates }: { rates: Point[] }) {
           />
           <YAxis
             allowDecimals={false}
-            domain={[0, (most: number) => Math.max(5, Math.ceil(most))]}
+            domain={[0, 'auto']}
             stroke="var(--line)"
             tick={{ fill: 'var(--mantine-color-dimmed)', fontSize: 12 }}
           />

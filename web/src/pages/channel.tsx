@@ -25,6 +25,7 @@ import { Person } from '../components/person';
 import { Empty, Failure, Lines } from '../components/states';
 import { When } from '../components/when';
 import { CHANNEL_TYPE_WORDS, keysOf, Mark, TOPIC_WORDS, ZoneMark } from '../components/words';
+import { pageNumber } from '../page-number';
 import { useMe } from '../session';
 import { lengthProblem, optionalLengthProblem } from '../text';
 import { NotFoundPage } from './not-found';
@@ -36,7 +37,7 @@ export function ChannelPage() {
   const [url, setUrl] = useSearchParams();
   const filter: PostFilter = {
     topic: keysOf(TOPIC_WORDS).find((known) => known === url.get('topic')),
-    page: Math.max(1, Number.parseInt(url.get('postsPage') ?? '1', 10) || 1),
+    page: pageNumber(url.get('postsPage')),
     limit: PER_PAGE,
   };
   const number = Number(id);

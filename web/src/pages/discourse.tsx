@@ -10,6 +10,7 @@ import { PageHead } from '../components/page';
 import { Paging } from '../components/paging';
 import { Empty, Failure, Lines } from '../components/states';
 import { CHANNEL_TYPE_WORDS, keysOf } from '../components/words';
+import { pageNumber } from '../page-number';
 import { useMe } from '../session';
 
 const PER_PAGE = 20;
@@ -24,7 +25,7 @@ export function DiscoursePage() {
     type: type as Schemas['ChannelType'] | undefined,
     zone: url.get('zone') ?? undefined,
     createdBy: url.get('mine') === 'true' ? me.userId : undefined,
-    page: Math.max(1, Number.parseInt(url.get('page') ?? '1', 10) || 1),
+    page: pageNumber(url.get('page')),
     limit: PER_PAGE,
   };
   const { data, error, refetch } = useQuery({ ...channels(filter), placeholderData: keepPreviousData });

@@ -18,7 +18,7 @@ import { useDebouncedCallback, useDisclosure } from '@mantine/hooks';
 import { IconAdjustments, IconPlus, IconSearchOff } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { Link, useSearchParams } from 'react-router';
+import { Link, Navigate, useSearchParams } from 'react-router';
 import { items } from '../api/queries';
 import { ItemCard } from '../components/item-card';
 import { PageHead } from '../components/page';
@@ -38,8 +38,19 @@ export function MarketplacePage() {
   const filter = itemFilter(url);
   const { data, error, refetch, isPlaceholderData } = useQuery({ ...items(filter), placeholderData: keepPreviousData });
   const set = (changes: Record<string, string | null>) => setUrl(withFilters(url, changes), { replace: true });
+  const onPage = (page: number): URLSearchParams => {
+    const next = new URLSearchParams(url);
+    next.set('page', String(page));
+    return next;
+  };
   const narrowed = NARROWING.filter((name) => url.get(name));
   const clear = () => set(Object.fromEntries([...NARROWING, 'status'].map((name) => [name, null])));
+
+  // The last listing of the last page was bought meanwhile.
+  const lastPage = data?.pagination.pages ?? 0;
+  if (!isPlaceholderData && data?.items.length === 0 && lastPage > 0) {
+    return <Navigate to={`?${onPage(lastPage)}`} replace />;
+  }
 
   return (
     <>
@@ -170,15 +181,7 @@ export function MarketplacePage() {
               : Array.from({ length: PER_PAGE / 2 }, (_, card) => <Skeleton key={card} h={196} radius="lg" />)}
           </SimpleGrid>
           {data && (
-            <Paging
-              of={data.pagination}
-              what={['listing', 'listings']}
-              onPage={(page) => {
-                const next = new URLSearchParams(url);
-                next.set('page', String(page));
-                setUrl(next);
-              }}
-            />
+            <Paging of={data.pagination} what={['listing', 'listings']} onPage={(page) => setUrl(onPage(page))} />
           )}
         </>
       )}
