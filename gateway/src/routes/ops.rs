@@ -1,6 +1,6 @@
 //! `/`, `/status`, `/metrics`, and what stands around `/docs`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use axum::{
     Json,
@@ -91,6 +91,17 @@ impl From<&Balancer> for ServiceStatus {
     }
 }
 
+/// How often the cache was asked since the gateway started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CacheStatus {
+    /// Reads answered from the cache.
+    #[schema(example = 90)]
+    hits: u64,
+    /// Cacheable reads that went upstream.
+    #[schema(example = 10)]
+    misses: u64,
+}
+
 /// How the whole system is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +115,10 @@ pub(super) struct SystemStatus {
     version: &'static str,
     #[schema(example = 3600)]
     uptime_seconds: u64,
+    /// Calls to /auth, /marketplace and /discourse since the gateway started, whatever came of them.
+    #[schema(example = 150)]
+    requests: u64,
+    cache: CacheStatus,
     /// By name: marketplace, discourse.
     #[schema(example = json!({
         "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "calls": 42}]},
@@ -151,6 +166,8 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         status,
         version: VERSION,
         uptime_seconds: app.started.elapsed().as_secs(),
+        requests: app.requests.load(Ordering::Relaxed),
+        cache: CacheStatus { hits: app.cache.hits(), misses: app.cache.misses() },
         services,
         backends: [("users", app.auth.backend()), ("cache", app.cache.backend())].into(),
         unavailable: if redis == Health::Healthy { Vec::new() } else { vec!["redis"] },
