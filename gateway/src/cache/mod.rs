@@ -39,7 +39,7 @@ pub use self::{
 use self::{entry::XCache, flight::Flights};
 use crate::{call::Call, error::Problem};
 
-/// The longest that a look-up or a store may hold up a request.
+/// The longest that a cache may hold up a request.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The generations that a key's entries belong to: of its tags, in their order, and whatever else the cache counts.
@@ -60,6 +60,8 @@ pub enum Lookup {
 pub struct CacheError(pub String);
 
 /// Where entries and generations are kept. `contract` is the test suite that every cache passes.
+///
+/// No call waits longer than [`PATIENCE`] for an answer.
 #[async_trait]
 pub trait Cache: Send + Sync + 'static {
     /// The entry at `key` if it is current, else the current generations of the key's tags.
@@ -68,7 +70,8 @@ pub trait Cache: Send + Sync + 'static {
     /// Keeps an entry for the time to live.
     async fn store(&self, key: &Key, entry: Arc<Entry>) -> Result<(), CacheError>;
 
-    /// Raises the generations of `tags`: no entry made before is used again.
+    /// Raises the generations of `tags`: no entry made before is used again. After an error that holds for this gateway all the
+    /// same, and for others once this one reaches the cache again.
     async fn invalidate(&self, tags: &[Tag]) -> Result<(), CacheError>;
 
     /// Where it is kept, for `/status`.
@@ -137,7 +140,7 @@ impl ResponseCache {
         let Some(cache) = self.cache.as_ref().filter(|_| !call.bypass_cache) else {
             return Ok(Entry::new(&load.await?, Arc::default())?.respond(XCache::Bypass, call));
         };
-        let generations = match patiently(cache.lookup(&key)).await {
+        let generations = match cache.lookup(&key).await {
             Ok(Lookup::Hit(entry)) => {
                 self.hits.count(&key);
                 return Ok(entry.respond(XCache::Hit, call));
@@ -153,11 +156,11 @@ impl ResponseCache {
             let (cache, key, generations) = (Arc::clone(cache), key.clone(), Arc::clone(&generations));
             async move {
                 // Another flight may have landed since the look-up.
-                if let Ok(Lookup::Hit(entry)) = patiently(cache.lookup(&key)).await {
+                if let Ok(Lookup::Hit(entry)) = cache.lookup(&key).await {
                     return Ok(entry);
                 }
                 let entry = Arc::new(Entry::new(&load.await?, generations)?);
-                if let Err(error) = patiently(cache.store(&key, Arc::clone(&entry))).await {
+                if let Err(error) = cache.store(&key, Arc::clone(&entry)).await {
                     tracing::debug!(%error, "not cached");
                 }
                 Ok(entry)
@@ -170,15 +173,9 @@ impl ResponseCache {
     /// To be called after a write has committed and before it is answered.
     pub async fn invalidate(&self, tags: &[Tag]) {
         if let Some(cache) = &self.cache
-            && let Err(error) = patiently(cache.invalidate(tags)).await
+            && let Err(error) = cache.invalidate(tags).await
         {
-            tracing::warn!(%error, "could not invalidate: entries may be stale until they expire");
+            tracing::debug!(%error, "not invalidated: nothing cached is used before all of it is");
         }
     }
-}
-
-async fn patiently<T>(answer: impl Future<Output = Result<T, CacheError>>) -> Result<T, CacheError> {
-    tokio::time::timeout(PATIENCE, answer)
-        .await
-        .unwrap_or_else(|_| Err(CacheError(format!("no answer within {PATIENCE:?}"))))
 }

