@@ -1,8 +1,9 @@
 //! What one replica is told by flags and environment, parsed once in `main`.
 
-use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use clap::Parser;
+use platform::Secret;
 
 /// A replica of the discourse service: channels and posts over gRPC.
 #[derive(Clone, Debug, Parser)]
@@ -22,7 +23,7 @@ pub struct Config {
 
     /// PostgreSQL database, postgres://user:password@host:5432/database; the embedded store where it is not set.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<DatabaseUrl>,
+    pub database_url: Option<Secret>,
 
     /// Directory of the embedded store; made where it does not exist.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
@@ -36,31 +37,6 @@ pub struct Config {
     pub telemetry: platform::telemetry::Options,
 }
 
-/// Where a database is, and its password: it has no `Debug` that shows it.
-#[derive(Clone)]
-pub struct DatabaseUrl(String);
-
-impl DatabaseUrl {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Takes any text, since clap's errors would show it: [`crate::store::open`] tells what is wrong with it.
-impl FromStr for DatabaseUrl {
-    type Err = Infallible;
-
-    fn from_str(url: &str) -> Result<Self, Infallible> {
-        Ok(Self(url.to_owned()))
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DatabaseUrl(..)")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -71,7 +47,7 @@ mod tests {
     fn the_database_url_is_not_shown() {
         let config =
             Config::try_parse_from(["discourse", "--database-url=postgres://ada:hunter2@db/d"]).expect("parses");
-        assert!(config.database_url.as_ref().is_some_and(|url| url.as_str().contains("hunter2")));
+        assert!(config.database_url.as_ref().is_some_and(|url| url.reveal().contains("hunter2")));
         assert!(!format!("{config:?}").contains("hunter2"));
         let command = Config::command();
         let url = command.get_arguments().find(|argument| argument.get_id() == "database_url").expect("argument");

@@ -1,8 +1,8 @@
 //! One replica of the discourse service as a process of its own.
 
 use clap::Parser;
-use discourse::{Config, config::DatabaseUrl, store};
-use platform::{probe, server, shutdown, telemetry};
+use discourse::{Config, store};
+use platform::{Secret, probe, server, shutdown, telemetry};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -16,7 +16,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let _telemetry = telemetry::init(&config.telemetry, "discourse", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
-    let store = store::open(config.database_url.as_ref().map(DatabaseUrl::as_str), &config.data_dir)?;
+    let store = store::open(config.database_url.as_ref().map(Secret::reveal), &config.data_dir)?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "serving");
     discourse::serve(listener, config.instance_id, store, shutdown).await

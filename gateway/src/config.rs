@@ -1,6 +1,6 @@
 //! Configuration of the gateway: parsed once, in `main`.
 
-use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -105,9 +105,9 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "must be an address such as 10.0.0.1 or a network such as 10.0.0.0/8".to_owned())
 }
 
-/// The key that signs the tokens. It has no `Debug` that shows it.
-#[derive(Clone)]
-pub struct JwtSecret(Vec<u8>);
+/// The key that signs the tokens.
+#[derive(Clone, Debug)]
+pub struct JwtSecret(Secret);
 
 impl JwtSecret {
     /// 256 bits, the size of the hash, as RFC 7518, section 3.2, asks for HS256.
@@ -115,25 +115,19 @@ impl JwtSecret {
 
     /// An error where it is too short, which never shows it. (clap's own errors would, so clap takes any.)
     pub fn checked(self) -> anyhow::Result<Self> {
-        let (length, min) = (self.0.len(), Self::MIN_BYTES);
+        let (length, min) = (self.bytes().len(), Self::MIN_BYTES);
         anyhow::ensure!(length >= min, "JWT_SECRET must have {min} bytes or more, it has {length}");
         Ok(self)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        self.0.reveal().as_bytes()
     }
 }
 
 impl From<String> for JwtSecret {
     fn from(secret: String) -> Self {
-        Self(secret.into_bytes())
-    }
-}
-
-impl fmt::Debug for JwtSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JwtSecret(..)")
+        Self(secret.into())
     }
 }
 

@@ -1,8 +1,9 @@
 //! What one replica is told by flags and environment, parsed once in `main`.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, value_parser};
+use platform::Secret;
 
 /// A replica of the marketplace: listings, purchases and wallets over gRPC.
 #[derive(Clone, Debug, Parser)]
@@ -22,7 +23,7 @@ pub struct Config {
 
     /// MongoDB to keep everything in, such as mongodb://host:27017/database?replicaSet=rs0; the embedded store if unset.
     #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
-    pub mongodb_uri: Option<MongodbUri>,
+    pub mongodb_uri: Option<Secret>,
 
     /// Directory of the embedded store; made where it does not exist.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
@@ -37,28 +38,6 @@ pub struct Config {
 
     #[command(flatten)]
     pub options: Options,
-}
-
-/// Where MongoDB is, and the password if it asks for one: not for logs, so that it has no telling `Debug`.
-#[derive(Clone)]
-pub struct MongodbUri(String);
-
-impl MongodbUri {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for MongodbUri {
-    fn from(uri: String) -> Self {
-        Self(uri)
-    }
-}
-
-impl fmt::Debug for MongodbUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MongodbUri(..)")
-    }
 }
 
 /// The rules of a market that are for its operator to set, the same on all replicas.
@@ -109,7 +88,7 @@ mod tests {
     fn the_uri_of_a_database_is_kept_out_of_logs() {
         let config = parse("--mongodb-uri", "mongodb://user:hunter2@host").expect("valid");
         assert!(!format!("{config:?}").contains("hunter2"));
-        assert_eq!(config.mongodb_uri.expect("is there").as_str(), "mongodb://user:hunter2@host");
+        assert_eq!(config.mongodb_uri.expect("is there").reveal(), "mongodb://user:hunter2@host");
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub mod store;
 mod time;
 pub mod wallet;
 
-pub use config::{Config, MongodbUri, Options};
+pub use config::{Config, Options};
 
 /// Full name of the gRPC service.
 pub const SERVICE: &str = SERVICE_NAME;

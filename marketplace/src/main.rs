@@ -1,8 +1,8 @@
 //! One replica of the marketplace as a process of its own.
 
 use clap::Parser;
-use marketplace::{Config, MongodbUri, store};
-use platform::{probe, server, shutdown, telemetry};
+use marketplace::{Config, store};
+use platform::{Secret, probe, server, shutdown, telemetry};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -16,7 +16,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let _telemetry = telemetry::init(&config.telemetry, "marketplace", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
-    let mongodb_uri = config.mongodb_uri.as_ref().map(MongodbUri::as_str);
+    let mongodb_uri = config.mongodb_uri.as_ref().map(Secret::reveal);
     let store = store::open(mongodb_uri, &config.data_dir, &config.options).await?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, "serving");
