@@ -6,6 +6,7 @@
 //! | checks of input that name the field | [`validate`], [`page`], [`word`] |
 //! | exact money | [`money`] |
 //! | who calls | [`caller`] |
+//! | values that are not for logs | [`secret`] |
 //! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`] |
 //! | what happens around every request | [`observe`], [`deadline`] |
 //! | metrics, logs and traces | [`metrics`], [`telemetry`], [`trace`] |
@@ -21,6 +22,7 @@ pub mod observe;
 pub mod page;
 mod process;
 pub mod replica;
+pub mod secret;
 pub mod server;
 pub mod shutdown;
 pub mod sqlite;
@@ -34,3 +36,4 @@ pub use caller::Caller;
 pub use error::{Error, Kind, Violation};
 pub use money::{Currency, Money};
 pub use page::{Page, PageInfo};
+pub use secret::Secret;

@@ -5,7 +5,7 @@ use tests::System;
 
 #[tokio::test]
 async fn two_users_trade_and_talk() {
-    let system = System::start().await;
+    let system = crate::builder().start().await;
     let anybody = system.anybody();
 
     let index = anybody.get("/").await;
@@ -76,7 +76,7 @@ async fn two_users_trade_and_talk() {
 
 #[tokio::test]
 async fn a_gateway_that_stops_has_finished_what_was_begun() {
-    let mut system = System::start().await;
+    let mut system = crate::builder().start().await;
     let ada = system.user("ada").await;
     let item = ada.new_item().await;
     let bob = system.user("bob").await;
@@ -84,7 +84,7 @@ async fn a_gateway_that_stops_has_finished_what_was_begun() {
     // Whether the purchase has arrived yet or not, it is answered or refused, never cut off in the middle.
     tests::eventually("the purchase is under way", async || system.calls("marketplace").await.iter().sum::<u64>() > 1)
         .await;
-    system.stop_gateway().await;
+    system.gateway.stop().await;
     assert_eq!(purchase.await.unwrap().status, 200);
     assert_eq!(sum(&system).await, [0; 4]);
 }

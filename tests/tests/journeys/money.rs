@@ -1,7 +1,7 @@
 //! Exact money from JSON to disk and back.
 
 use serde_json::{Value, json};
-use tests::{System, User, send};
+use tests::{User, send};
 
 /// Lists an item whose price is this JSON text.
 async fn list(user: &User, price: &str, currency: &str) -> tests::Answer {
@@ -14,7 +14,7 @@ async fn list(user: &User, price: &str, currency: &str) -> tests::Answer {
 
 #[tokio::test]
 async fn prices_come_back_as_they_went_in() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     for (price, currency, written) in [
         ("0.1", "USD", "0.10"),
@@ -38,7 +38,7 @@ async fn prices_come_back_as_they_went_in() {
 
 #[tokio::test]
 async fn what_is_no_price_is_refused() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     for (price, currency) in [
         ("1.999", "USD"),
@@ -63,7 +63,7 @@ async fn what_is_no_price_is_refused() {
 
 #[tokio::test]
 async fn prices_are_compared_by_whole_units_across_currencies() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     for (price, currency) in [("2", "BTC"), ("10", "USD"), ("0.5", "GOLD"), ("9.99", "EUR")] {
         assert_eq!(list(&ada, price, currency).await.status, 201);

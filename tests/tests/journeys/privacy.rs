@@ -1,11 +1,10 @@
 //! A private channel never shows to another user.
 
 use serde_json::json;
-use tests::System;
 
 #[tokio::test]
 async fn a_private_channel_never_shows_to_another_user() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (ada, eve) = (system.user("ada").await, system.user("eve").await);
     let created = ada.post("/discourse/channel", &json!({"name": "diary", "type": "private", "zone": "z"})).await;
     assert_eq!(created.status, 201, "{created:?}");
@@ -37,7 +36,7 @@ async fn a_private_channel_never_shows_to_another_user() {
 
 #[tokio::test]
 async fn a_sovereign_channel_is_read_by_all_and_written_by_its_creator() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let created = ada.post("/discourse/channel", &json!({"name": "decrees", "type": "sovereign"})).await;
     let post = json!({"channelId": created.json["id"], "content": "hear, hear"});
@@ -50,7 +49,7 @@ async fn a_sovereign_channel_is_read_by_all_and_written_by_its_creator() {
 
 #[tokio::test]
 async fn only_the_creator_pins() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let channel = ada.post("/discourse/channel", &json!({"name": "agora"})).await.json["id"].clone();
     let pin = json!({"channelId": channel, "content": "look at me", "isPinned": true});

@@ -1,7 +1,7 @@
 //! Every limit at the edge and one past it.
 
 use serde_json::{Value, json};
-use tests::{Answer, System, User};
+use tests::{Answer, User};
 
 /// Asserts that `answer` refuses exactly these fields.
 fn refuses(answer: &Answer, fields: &[&str]) {
@@ -16,7 +16,7 @@ fn text(length: usize) -> Value {
 
 #[tokio::test]
 async fn items() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     let tags = |count: usize| json!((0..count).map(|number| format!("tag-{number}")).collect::<Vec<_>>());
     for good in [
@@ -61,7 +61,7 @@ async fn items() {
 
 #[tokio::test]
 async fn channels_and_posts() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     let open = async |change: Value| {
         let mut channel = json!({"name": "agora"});
@@ -115,7 +115,7 @@ async fn channels_and_posts() {
 
 #[tokio::test]
 async fn users() {
-    let system = System::start().await;
+    let system = super::start().await;
     let anybody = system.anybody();
     let register = async |username: &str, password: &str| {
         anybody.post("/auth/register", &json!({"username": username, "password": password})).await
@@ -149,7 +149,7 @@ async fn query(user: &User, path: &str) -> (u16, Vec<String>) {
 
 #[tokio::test]
 async fn queries() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     ada.post("/discourse/channel", &json!({"name": "agora"})).await;
     for list in ["/marketplace/list", "/discourse/channels", "/discourse/channel/1"] {
@@ -200,7 +200,7 @@ async fn queries() {
 
 #[tokio::test]
 async fn idempotency_keys() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);
     for key in ["!", "~", &"k".repeat(255)] {
         let item = seller.new_item().await;
@@ -216,7 +216,7 @@ async fn idempotency_keys() {
 
 #[tokio::test]
 async fn paging_covers_everything_once() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     let mut items = Vec::new();
     for _ in 0..7 {

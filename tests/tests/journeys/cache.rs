@@ -7,11 +7,11 @@ use std::sync::{
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests::{System, send};
+use tests::{Stack, send};
 
 #[tokio::test]
 async fn the_second_read_is_a_hit_and_unknown_parameters_change_nothing() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let item = ada.new_item().await;
     let channel = ada.post("/discourse/channel", &json!({"name": "c"})).await.json["id"].clone();
@@ -21,9 +21,9 @@ async fn the_second_read_is_a_hit_and_unknown_parameters_change_nothing() {
         "/discourse/channels".to_owned(),
         format!("/discourse/channel/{channel}"),
     ] {
-        let miss = ada.get(&path).await;
+        let miss = ada.get_by_cache(&path).await;
         assert_eq!((miss.status, miss.header("x-cache"), miss.header("age")), (200, "MISS", "0"), "{path}");
-        let hit = ada.get(&path).await;
+        let hit = ada.get_by_cache(&path).await;
         assert_eq!(hit.header("x-cache"), "HIT", "{path}");
         assert_eq!((&hit.text, hit.header("etag")), (&miss.text, miss.header("etag")));
         assert_eq!(ada.get_fresh(&path).await.header("x-cache"), "BYPASS");
@@ -33,9 +33,9 @@ async fn the_second_read_is_a_hit_and_unknown_parameters_change_nothing() {
         assert_eq!((unchanged.status, unchanged.text.as_str()), (304, ""), "{path}");
         assert_eq!(unchanged.header("etag"), miss.header("etag"));
     }
-    let reordered = bob.get("/marketplace/list?utm_source=mail&page=1&category=asset").await;
+    let reordered = bob.get_by_cache("/marketplace/list?utm_source=mail&page=1&category=asset").await;
     assert_eq!(reordered.header("x-cache"), "HIT", "one list for all viewers, however it is written");
-    let upper = bob.get(&format!("/marketplace/item/{}", item.to_uppercase())).await;
+    let upper = bob.get_by_cache(&format!("/marketplace/item/{}", item.to_uppercase())).await;
     assert_eq!((upper.status, upper.header("x-cache")), (200, "HIT"));
     let wallet = ada.get("/marketplace/wallet").await;
     assert_eq!((wallet.header("x-cache"), wallet.header("cache-control")), ("BYPASS", "no-store"));
@@ -47,7 +47,7 @@ async fn the_second_read_is_a_hit_and_unknown_parameters_change_nothing() {
 
 #[tokio::test]
 async fn errors_are_never_cached() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     assert_eq!(ada.get("/discourse/channel/1").await.problem(), (404, "channel_not_found"));
     ada.post("/discourse/channel", &json!({"name": "first"})).await;
@@ -56,7 +56,7 @@ async fn errors_are_never_cached() {
 
 #[tokio::test]
 async fn a_ttl_of_zero_turns_the_cache_off() {
-    let system = System::builder().cache_ttl(0).start().await;
+    let system = crate::builder().cache_ttl(0).start().await;
     let ada = system.user("ada").await;
     for _ in 0..2 {
         assert_eq!(ada.get("/marketplace/list").await.header("x-cache"), "BYPASS");
@@ -65,28 +65,36 @@ async fn a_ttl_of_zero_turns_the_cache_off() {
 
 #[tokio::test]
 async fn an_entry_lives_for_the_ttl() {
-    let system = System::builder().cache_ttl(1).start().await;
+    let system = crate::builder().cache_ttl(1).start().await;
     let ada = system.user("ada").await;
-    assert_eq!(ada.get("/marketplace/list").await.header("x-cache"), "MISS");
+    assert_eq!(ada.get_by_cache("/marketplace/list").await.header("x-cache"), "MISS");
     tests::eventually("the entry expires", async || ada.get("/marketplace/list").await.header("x-cache") == "MISS")
         .await;
 }
 
 #[tokio::test]
 async fn concurrent_misses_make_one_upstream_call() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     ada.new_item().await;
-    let before: u64 = system.calls("marketplace").await.iter().sum();
-    let answers = join_all((0..100).map(|_| ada.get("/marketplace/list?sort=price"))).await;
-    assert!(answers.iter().all(|answer| answer.status == 200 && answer.text == answers[0].text));
-    let after: u64 = system.calls("marketplace").await.iter().sum();
-    assert_eq!(after - before, 1);
+    let calls = async || system.calls("marketplace").await.iter().sum::<u64>();
+    // A cache that does not answer within 50 ms is done without: on a machine that is busy with other things, once more.
+    for limit in 1..=20 {
+        let before = calls().await;
+        let path = format!("/marketplace/list?limit={limit}");
+        let answers = join_all((0..100).map(|_| ada.get(&path))).await;
+        assert!(answers.iter().all(|answer| answer.status == 200 && answer.text == answers[0].text));
+        if answers.iter().all(|answer| answer.header("x-cache") != "BYPASS") {
+            assert_eq!(calls().await - before, 1);
+            return;
+        }
+    }
+    panic!("the cache never answered in time");
 }
 
 #[tokio::test]
 async fn writes_are_read_at_once_while_others_hammer_the_same_keys() {
-    let system = Arc::new(System::start().await);
+    let system = Arc::new(super::start().await);
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let channel = ada.post("/discourse/channel", &json!({"name": "c"})).await.json["id"].clone();
     let channel_path = format!("/discourse/channel/{channel}?limit=1");
@@ -103,7 +111,11 @@ async fn writes_are_read_at_once_while_others_hammer_the_same_keys() {
             }));
         }
     }
-    for round in 0..200_u64 {
+    let rounds = match system.stack {
+        Stack::Embedded => 200_u64,
+        Stack::Full => 25,
+    };
+    for round in 0..rounds {
         let item = ada.new_item().await;
         let list = ada.get("/marketplace/list?limit=1").await;
         assert_eq!(list.json["items"][0]["_id"], item, "round {round}: the list lacks the newest item");
@@ -126,5 +138,5 @@ async fn writes_are_read_at_once_while_others_hammer_the_same_keys() {
     for hammer in hammers {
         hammer.await.unwrap();
     }
-    assert!(reads.load(Ordering::Relaxed) > 200);
+    assert!(reads.load(Ordering::Relaxed) > rounds);
 }

@@ -1,6 +1,11 @@
 //! Rate limits: so many calls a second for each user, or for each address where there is no user.
+//!
+//! Gateways on one Redis share them (`shared`); without one, or while it is down, each gateway counts for itself.
+
+mod shared;
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::Arc,
@@ -23,7 +28,8 @@ use ipnet::IpNet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{call::Identity, config::Options, error::Problem};
+use self::shared::SharedLimit;
+use crate::{call::Identity, config::Options, error::Problem, redis::Redis};
 
 /// How often callers that have their full burst again are forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -35,12 +41,31 @@ enum Caller {
     Address(IpAddr),
 }
 
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "user:{id}"),
+            Self::Address(address) => write!(f, "address:{address}"),
+        }
+    }
+}
+
+/// Whether a call may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    /// So many more may follow at once.
+    Allowed { remaining: u32 },
+    /// Not before this has passed.
+    Refused { wait: Duration },
+}
+
 type Governor = RateLimiter<Caller, DefaultKeyedStateStore<Caller>, DefaultClock, StateInformationMiddleware>;
 
 /// One limit: GCRA (a leaky bucket) with a burst.
 pub(crate) struct Limit {
     /// `None` is no limit.
-    governor: Option<Governor>,
+    own: Option<Governor>,
+    shared: Option<SharedLimit>,
     /// Value of `RateLimit-Policy`.
     policy: HeaderValue,
     name: &'static str,
@@ -51,24 +76,31 @@ pub(crate) struct Limit {
 
 impl Limit {
     /// The limit of business calls: a burst of twice what a second gives.
-    pub(crate) fn of_calls(options: &Options) -> Self {
+    pub(crate) fn of_calls(options: &Options, redis: Option<&Redis>) -> Self {
         let quota = NonZeroU32::new(options.rate_limit)
             .map(|limit| Quota::per_second(limit).allow_burst(limit.saturating_mul(NonZeroU32::MIN.saturating_add(1))));
-        Self::new("calls", quota, false, options)
+        Self::new("calls", quota, false, options, redis)
     }
 
     /// The limit of `/auth`, against guessing: by address, a minute's worth at once.
-    pub(crate) fn of_auth(options: &Options) -> Self {
-        Self::new("auth", NonZeroU32::new(options.auth_rate_limit).map(Quota::per_minute), true, options)
+    pub(crate) fn of_auth(options: &Options, redis: Option<&Redis>) -> Self {
+        Self::new("auth", NonZeroU32::new(options.auth_rate_limit).map(Quota::per_minute), true, options, redis)
     }
 
-    fn new(name: &'static str, quota: Option<Quota>, by_address: bool, options: &Options) -> Self {
+    fn new(
+        name: &'static str,
+        quota: Option<Quota>,
+        by_address: bool,
+        options: &Options,
+        redis: Option<&Redis>,
+    ) -> Self {
         let policy = quota.map(|quota| {
             let (burst, window) = (quota.burst_size(), quota.burst_size_replenished_in().as_secs());
             format!("\"{name}\";q={burst};w={window}")
         });
         Self {
-            governor: quota.map(|quota| RateLimiter::dashmap(quota).with_middleware()),
+            own: quota.map(|quota| RateLimiter::dashmap(quota).with_middleware()),
+            shared: quota.zip(redis).map(|(quota, redis)| SharedLimit::new(name, quota, redis.clone())),
             policy: policy.and_then(|text| text.parse().ok()).unwrap_or(HeaderValue::from_static("")),
             name,
             by_address,
@@ -78,10 +110,25 @@ impl Limit {
 
     /// Forgets callers that have not called for a while, until `shutdown`; so memory stays bounded.
     pub(crate) async fn sweep(self: Arc<Self>, shutdown: CancellationToken) {
-        let Some(governor) = &self.governor else { return };
+        let Some(own) = &self.own else { return };
         while tokio::time::timeout(SWEEP, shutdown.cancelled()).await.is_err() {
-            governor.retain_recent();
+            own.retain_recent();
+            self.shared.iter().for_each(SharedLimit::retain_recent);
         }
+    }
+
+    /// `None` where there is no limit.
+    async fn check(&self, caller: Caller) -> Option<Decision> {
+        let own = self.own.as_ref()?;
+        if let Some(shared) = &self.shared
+            && let Ok(decision) = shared.check(caller).await
+        {
+            return Some(decision);
+        }
+        Some(match own.check_key(&caller) {
+            Ok(snapshot) => Decision::Allowed { remaining: snapshot.remaining_burst_capacity() },
+            Err(not_until) => Decision::Refused { wait: not_until.wait_time_from(DefaultClock::default().now()) },
+        })
     }
 
     fn caller(&self, request: &Request) -> Caller {
@@ -120,15 +167,11 @@ fn network(address: IpAddr) -> IpAddr {
 /// Middleware: 429 with `Retry-After` beyond the limit; `RateLimit` headers
 /// (draft-ietf-httpapi-ratelimit-headers-10) on every answer.
 pub(crate) async fn rate_limit(State(limit): State<Arc<Limit>>, request: Request, next: Next) -> Response {
-    let Some(governor) = &limit.governor else { return next.run(request).await };
-    let (name, caller) = (limit.name, limit.caller(&request));
-    let (mut response, state) = match governor.check_key(&caller) {
-        Ok(snapshot) => {
-            let state = format!("\"{name}\";r={}", snapshot.remaining_burst_capacity());
-            (next.run(request).await, state)
-        }
-        Err(not_until) => {
-            let wait = not_until.wait_time_from(DefaultClock::default().now());
+    let Some(decision) = limit.check(limit.caller(&request)).await else { return next.run(request).await };
+    let name = limit.name;
+    let (mut response, state) = match decision {
+        Decision::Allowed { remaining } => (next.run(request).await, format!("\"{name}\";r={remaining}")),
+        Decision::Refused { wait } => {
             // Whole seconds, rounded up: too early would only be refused again.
             let seconds = wait.as_secs() + 1;
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many calls, slow down");
@@ -158,7 +201,7 @@ mod tests {
             auth_rate_limit: 1,
             trusted_proxies: proxies,
         };
-        Limit::of_calls(&options)
+        Limit::of_calls(&options, None)
     }
 
     fn address(limit: &Limit, peer: &str, forwarded: &[&str]) -> String {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use proto::marketplace::{GetWalletRequest, ListItemsRequest, marketplace_client::MarketplaceClient};
-use tests::System;
+use tests::Stack;
 use tokio_stream::StreamExt;
 use tonic::{Code, Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -31,7 +31,7 @@ async fn services(channel: Channel) -> Vec<String> {
 
 #[tokio::test]
 async fn every_replica_lists_its_services_and_says_it_is_healthy() {
-    let system = System::start().await;
+    let system = super::start().await;
     for (replicas, service) in [
         (&system.marketplace, "capsim.marketplace.v1.Marketplace"),
         (&system.discourse, "capsim.discourse.v1.Discourse"),
@@ -60,7 +60,7 @@ async fn every_replica_lists_its_services_and_says_it_is_healthy() {
 
 #[tokio::test]
 async fn reflection_serves_the_comments_of_the_contract() {
-    let system = System::start().await;
+    let system = super::start().await;
     let symbol = "capsim.marketplace.v1.Marketplace".to_owned();
     let request = ServerReflectionRequest {
         host: String::new(),
@@ -77,7 +77,7 @@ async fn reflection_serves_the_comments_of_the_contract() {
 
 #[tokio::test]
 async fn identity_travels_as_metadata() {
-    let system = System::start().await;
+    let system = super::start().await;
     let mut client = MarketplaceClient::new(connect(system.marketplace[1].address()).await);
     assert!(client.list_items(ListItemsRequest::default()).await.is_ok(), "reads need nobody");
     let refused = client.get_wallet(GetWalletRequest {}).await.unwrap_err();
@@ -99,15 +99,20 @@ async fn identity_travels_as_metadata() {
 
 #[tokio::test]
 async fn status_and_metrics_are_on_the_same_port() {
-    let system = System::start().await;
+    let system = super::start().await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    for (replica, service) in [(&system.marketplace[2], "marketplace"), (&system.discourse[2], "discourse")] {
+    let backends = match system.stack {
+        Stack::Embedded => ["embedded", "embedded"],
+        Stack::Full => ["mongodb", "postgresql"],
+    };
+    let replicas = [(&system.marketplace[2], "marketplace"), (&system.discourse[2], "discourse")];
+    for ((replica, service), backend) in replicas.into_iter().zip(backends) {
         let base = format!("http://{}", replica.address());
         let status = http.get(format!("{base}/status")).send().await.unwrap();
         assert_eq!(status.status(), 200);
         let status: serde_json::Value = status.json().await.unwrap();
         assert_eq!(status["instance"], format!("{service}-3"));
-        assert_eq!((&status["status"], &status["backend"]), (&"healthy".into(), &"embedded".into()));
+        assert_eq!((&status["status"], &status["backend"]), (&"healthy".into(), &backend.into()));
         let metrics = http.get(format!("{base}/metrics")).send().await.unwrap().text().await.unwrap();
         assert!(metrics.contains(&format!("service_up{{service=\"{service}\"}} 1")), "{metrics}");
         assert!(metrics.contains(r#"path="/grpc.health.v1.Health/Check""#), "{metrics}");
@@ -118,7 +123,7 @@ async fn status_and_metrics_are_on_the_same_port() {
 
 #[tokio::test]
 async fn the_ledger_says_it_is_balanced() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let item = ada.new_item().await;
     assert_eq!(bob.purchase(&item, None).await.status, 200);

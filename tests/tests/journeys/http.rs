@@ -2,11 +2,11 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{System, send};
+use tests::send;
 
 #[tokio::test]
 async fn bodies_that_are_no_good_are_told_apart() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     let post = async |content_type: &str, body: &str| {
         let request = ada.request(Method::POST, "/marketplace/item").body(body.to_owned());
@@ -39,7 +39,7 @@ async fn bodies_that_are_no_good_are_told_apart() {
 
 #[tokio::test]
 async fn a_body_may_have_64_kib_and_not_a_byte_more() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     let body = |length: usize| {
         let rest = length - r#"{"junk":""}"#.len();
@@ -55,7 +55,7 @@ async fn a_body_may_have_64_kib_and_not_a_byte_more() {
 
 #[tokio::test]
 async fn unknown_routes_and_methods_are_problems() {
-    let system = System::start().await;
+    let system = super::start().await;
     let anybody = system.anybody();
     for path in ["/nowhere", "/marketplace", "/marketplace/list/", "/marketplace/item/", "/docs/nowhere.js"] {
         let answer = anybody.get(path).await;
@@ -74,7 +74,7 @@ async fn unknown_routes_and_methods_are_problems() {
 
 #[tokio::test]
 async fn every_answer_has_its_request_id_and_security_headers() {
-    let system = System::start().await;
+    let system = super::start().await;
     let anybody = system.anybody();
     let named = send(anybody.request(Method::GET, "/status").header("x-request-id", "my-id-1")).await;
     assert_eq!(named.header("x-request-id"), "my-id-1");
@@ -93,7 +93,7 @@ async fn every_answer_has_its_request_id_and_security_headers() {
 
 #[tokio::test]
 async fn browsers_of_any_origin_may_call() {
-    let system = System::start().await;
+    let system = super::start().await;
     let preflight = system
         .anybody()
         .request(Method::OPTIONS, "/marketplace/purchase")
@@ -111,7 +111,7 @@ async fn browsers_of_any_origin_may_call() {
 
 #[tokio::test]
 async fn the_description_is_served_and_knows_every_route() {
-    let system = System::start().await;
+    let system = super::start().await;
     let api = system.anybody().get("/openapi.json").await;
     assert_eq!(api.status, 200);
     assert!(api.json["openapi"].as_str().unwrap().starts_with("3.1"), "{}", api.json["openapi"]);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{System, eventually};
+use tests::eventually;
 
 #[tokio::test]
 async fn three_hundred_calls_go_100_100_100() {
-    let system = System::start().await;
+    let system = super::start().await;
     let ada = system.user("ada").await;
     for (service, path) in [("marketplace", "/marketplace/list"), ("discourse", "/discourse/channels")] {
         let before = system.calls(service).await;
@@ -23,7 +23,7 @@ async fn three_hundred_calls_go_100_100_100() {
 
 #[tokio::test]
 async fn a_killed_replica_fails_no_request_and_is_used_again_after_it_returns() {
-    let mut system = System::start().await;
+    let mut system = super::start().await;
     let ada = system.user("ada").await;
     let bob = system.user("bob").await;
     for round in 0..3 {
@@ -51,7 +51,7 @@ async fn a_killed_replica_fails_no_request_and_is_used_again_after_it_returns() 
 
 #[tokio::test]
 async fn a_replica_killed_under_load_fails_no_read_and_no_purchase_with_a_key() {
-    let mut system = System::start().await;
+    let mut system = super::start().await;
     let ada = system.user("ada").await;
     let bob = system.user("bob").await;
     let mut items = Vec::new();
@@ -95,7 +95,7 @@ async fn a_replica_killed_under_load_fails_no_read_and_no_purchase_with_a_key() 
 
 #[tokio::test]
 async fn without_a_live_replica_the_answer_is_503_in_milliseconds_and_recovers() {
-    let mut system = System::start().await;
+    let mut system = super::start().await;
     let ada = system.user("ada").await;
     for replica in &mut system.discourse {
         replica.kill().await;

@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use tests::{JWT_SECRET, System};
+use tests::JWT_SECRET;
 
 #[tokio::test]
 async fn of_racing_registrations_of_one_name_one_wins_also_in_another_case() {
-    let system = System::start().await;
+    let system = super::start().await;
     let anybody = system.anybody();
     for round in 0..10 {
         let (lower, upper) = (format!("racer-{round}"), format!("RACER-{round}"));
@@ -27,7 +27,7 @@ async fn of_racing_registrations_of_one_name_one_wins_also_in_another_case() {
 
 #[tokio::test]
 async fn register_and_login_answer_as_described() {
-    let system = System::start().await;
+    let system = super::start().await;
     let anybody = system.anybody();
     let credentials = json!({"username": "Ada.L-1_", "password": "pässwörd"});
     let user = anybody.post("/auth/register", &credentials).await;
@@ -63,7 +63,7 @@ fn sign(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
 
 #[tokio::test]
 async fn a_token_that_is_not_right_is_401_with_its_reason() {
-    let system = System::start().await;
+    let system = super::start().await;
     let id = uuid::Uuid::new_v4();
     let claims = |exp: u64| json!({"sub": id, "username": "ada", "iat": now() - 10, "exp": exp});
     let good = sign(Algorithm::HS256, JWT_SECRET, &claims(now() + 60));
@@ -110,7 +110,7 @@ async fn a_token_that_is_not_right_is_401_with_its_reason() {
 
 #[tokio::test]
 async fn every_business_route_needs_a_token() {
-    let system = System::start().await;
+    let system = super::start().await;
     let anybody = system.anybody();
     for path in [
         "/marketplace/list",

@@ -2,11 +2,10 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests::System;
 
 #[tokio::test]
 async fn a_caller_has_a_burst_of_its_own_and_then_429() {
-    let system = System::builder().rate_limit(5).start().await;
+    let system = crate::builder().rate_limit(5).start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
     let answers = join_all((0..30).map(|_| ada.get("/marketplace/list"))).await;
     let (passed, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
@@ -26,7 +25,7 @@ async fn a_caller_has_a_burst_of_its_own_and_then_429() {
 
 #[tokio::test]
 async fn guessing_passwords_is_limited_by_address() {
-    let system = System::builder().auth_rate_limit(5).start().await;
+    let system = crate::builder().auth_rate_limit(5).start().await;
     let anybody = system.anybody();
     let guess = json!({"username": "nobody", "password": "123456"});
     let mut statuses = Vec::new();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use reqwest::{Method, StatusCode};
-use tests::{System, send};
+use tests::send;
 use tonic::{Request, client::Grpc, codegen::http::uri::PathAndQuery, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
@@ -26,7 +26,7 @@ fn set(values: &[&str]) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_and_methods_that_clients_make_up_are_one_label_value_each() {
-    let system = System::start().await;
+    let system = super::start().await;
     let user = system.user("ada").await;
     for number in 0..50 {
         for path in [format!("/{number}"), format!("/marketplace/item/{number}/more"), format!("/docs/{number}")] {
@@ -37,7 +37,7 @@ async fn paths_and_methods_that_clients_make_up_are_one_label_value_each() {
         let answer = send(user.request(method, "/marketplace/list")).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     }
-    let paths = labels(system.gateway, "path").await;
+    let paths = labels(system.gateway.address(), "path").await;
     let known = set(&[
         "/auth/login",
         "/auth/register",
@@ -49,14 +49,14 @@ async fn paths_and_methods_that_clients_make_up_are_one_label_value_each() {
         "unmatched",
     ]);
     assert!(paths.is_subset(&known) && paths.contains("unmatched"), "{paths:?}");
-    assert_eq!(labels(system.gateway, "service").await, set(&["gateway"]));
-    let methods = labels(system.gateway, "method").await;
+    assert_eq!(labels(system.gateway.address(), "service").await, set(&["gateway"]));
+    let methods = labels(system.gateway.address(), "method").await;
     assert!(methods.is_subset(&set(&["GET", "POST", "other"])) && methods.contains("other"), "{methods:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_methods_that_clients_make_up_are_one_label_value() {
-    let system = System::start().await;
+    let system = super::start().await;
     let replica = system.marketplace[0].address();
     let channel = Endpoint::from_shared(format!("http://{replica}")).unwrap().connect().await.unwrap();
     for number in 0..50 {

@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tests::{Answer, System, User};
 
-async fn crowd(system: &System, count: usize) -> Vec<User> {
-    join_all((0..count).map(|number| async move { system.user(&format!("user-{number}")).await })).await
+fn crowd(system: &System, count: usize) -> Vec<User> {
+    (0..count).map(|number| system.stranger(&format!("user-{number}"))).collect()
 }
 
 async fn assert_balanced(system: &System) {
@@ -16,10 +16,10 @@ async fn assert_balanced(system: &System) {
 
 #[tokio::test]
 async fn of_64_concurrent_buyers_exactly_one_wins() {
-    let system = System::start().await;
+    let system = super::start().await;
     let seller = system.user("seller").await;
     let item = seller.new_item().await;
-    let buyers = crowd(&system, 64).await;
+    let buyers = crowd(&system, 64);
 
     let answers = join_all(buyers.iter().map(|buyer| buyer.purchase(&item, None))).await;
     let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
@@ -38,7 +38,7 @@ async fn of_64_concurrent_buyers_exactly_one_wins() {
 
 #[tokio::test]
 async fn a_retry_with_one_key_returns_the_first_outcome() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);
     let item = seller.new_item().await;
 
@@ -62,7 +62,7 @@ async fn a_retry_with_one_key_returns_the_first_outcome() {
 
 #[tokio::test]
 async fn a_refusal_is_remembered_under_its_key() {
-    let system = System::builder().opening_balance(10).start().await;
+    let system = crate::builder().opening_balance(10).start().await;
     let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);
     let dear = seller.new_item().await;
     let refused = buyer.purchase(&dear, Some("key")).await;
@@ -79,7 +79,7 @@ async fn a_refusal_is_remembered_under_its_key() {
 
 #[tokio::test]
 async fn what_cannot_be_bought_says_why() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);
     let item = seller.new_item().await;
     assert_eq!(seller.purchase(&item, None).await.problem(), (409, "own_item"));
@@ -92,7 +92,7 @@ async fn what_cannot_be_bought_says_why() {
 
 #[tokio::test]
 async fn concurrent_purchases_never_overdraw_a_wallet() {
-    let system = System::builder().opening_balance(100).start().await;
+    let system = crate::builder().opening_balance(100).start().await;
     let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);
     let items = join_all((0..20).map(|_| seller.new_item())).await;
     let answers = join_all(items.iter().map(|item| buyer.purchase(item, None))).await;
@@ -107,7 +107,7 @@ async fn concurrent_purchases_never_overdraw_a_wallet() {
 
 #[tokio::test]
 async fn a_gift_costs_nothing() {
-    let system = System::start().await;
+    let system = super::start().await;
     let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);
     let gift = seller.list_item(json!({"price": 0})).await;
     let bought = buyer.purchase(gift.json["_id"].as_str().unwrap(), None).await;
