@@ -1,16 +1,49 @@
 # Short calls; each does one thing that a person would do.
 
-.PHONY: run test fmt lint bench
+WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vite.config.ts -type f ! -name schema.d.ts)
+
+# A build that failed in its last step is no build.
+.DELETE_ON_ERROR:
+.PHONY: run env up down web test compose-test fmt lint openapi pictures bench
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
+	@command -v npm > /dev/null && $(MAKE) web || echo "No web UI without npm (Node.js 20.19 or newer): all else runs."
 	cargo run --release --package capsim -- $(ARGS)
 
+# Secrets for the full stack, in compose/.env; those that are there stay.
+env:
+	./scripts/make-env
+
+# The full stack in containers, until `make down`.
+up: env
+	docker compose --file compose/docker-compose.yml up --build --detach --wait
+
+down:
+	docker compose --file compose/docker-compose.yml down
+
+# The web UI, into web/dist, where it is older than its sources.
+web: web/dist/index.html
+
+web/dist/index.html: web/node_modules/.package-lock.json docs/openapi.json $(WEB_SOURCES)
+	npm --prefix web run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+
 # All checks and all tests, with all that they need.
-test: lint
+test: lint web
 	cargo build --workspace --bins
 	./scripts/with-backends cargo test --workspace
 	./scripts/monitoring test
+	./scripts/with-system ./scripts/check-openapi
+	./scripts/with-system ./scripts/check-postman
+	./scripts/with-chromium npm --prefix web test
+	./scripts/compose-test --if-possible
+
+# The full stack under another name: up, used, a replica killed, restarted, taken away.
+compose-test:
+	./scripts/compose-test
 
 lint:
 	cargo fmt --all --check
@@ -18,6 +51,16 @@ lint:
 
 fmt:
 	cargo fmt --all
+
+# Renews docs/openapi.json from the code.
+openapi:
+	cargo build --package capsim
+	cargo run --quiet --package capsim -- openapi > docs/openapi.json
+
+# Takes the pictures of the README.
+pictures: web
+	cargo build --package capsim
+	./scripts/with-chromium npm --prefix web run pictures
 
 # CPU per request of the system in its fastest build.
 bench:

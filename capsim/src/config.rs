@@ -16,6 +16,12 @@ pub struct Config {
     /// Port of the gateway; 0 is any free one.
     #[arg(long, env = "GATEWAY_PORT", default_value_t = 8000)]
     pub gateway_port: u16,
+    /// Port of the web UI; 0 is any free one.
+    #[arg(long, env = "WEB_PORT", default_value_t = 3000)]
+    pub web_port: u16,
+    /// Directory of the built web UI. Where it is not there, its port says how to get it.
+    #[arg(long, env = "WEB_DIR", default_value = "./web/dist")]
+    pub web_dir: PathBuf,
     /// Ports of the marketplace replicas, comma-separated; as many replicas as ports.
     #[arg(long, env = "MARKETPLACE_PORTS", value_delimiter = ',', default_value = "3001,3002,3003")]
     pub marketplace_ports: Vec<u16>,

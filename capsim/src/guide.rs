@@ -11,6 +11,7 @@ pub(crate) fn text(system: &System) -> String {
     let mut row = |what: &str, place: String| {
         let _ = writeln!(text, "  {what:<14} {place}");
     };
+    row("Web UI", format!("http://{}", system.web));
     row("Swagger UI", format!("http://{gateway}/docs"));
     row("REST API", format!("http://{gateway}    /status /metrics /openapi.json"));
     for (instance, address) in &system.replicas {
@@ -20,6 +21,7 @@ pub(crate) fn text(system: &System) -> String {
         text,
         "\n  Try it:\n\n  \
          curl -s {gateway}/auth/register -H 'content-type: application/json' -d '{{\"username\":\"ada\",\"password\":\"correct horse\"}}'\n\n  \
+         Or fill it with people, listings and posts to look at:  capsim seed --gateway http://{gateway}\n\n  \
          The README has the whole tour. Ctrl-C stops.\n\n"
     );
     text

@@ -6,6 +6,8 @@
 mod config;
 mod guide;
 mod secret;
+mod seed;
+mod web;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -18,13 +20,14 @@ use gateway::{Settings, Stores, auth::password};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use self::config::Config;
+pub use self::{config::Config, seed::seed};
 
 /// A system that runs.
 #[derive(Debug)]
 pub struct System {
     data_dir: PathBuf,
     gateway: SocketAddr,
+    web: SocketAddr,
     /// By instance name.
     replicas: Vec<(String, SocketAddr)>,
     processes: JoinSet<anyhow::Result<()>>,
@@ -37,6 +40,8 @@ impl System {
             data_dir,
             host,
             gateway_port,
+            web_port,
+            web_dir,
             marketplace_ports,
             discourse_ports,
             jwt_secret,
@@ -45,6 +50,7 @@ impl System {
             ..
         } = config;
         let gateway = platform::server::bind(&host, gateway_port).await.context("gateway")?;
+        let web = platform::server::bind(&host, web_port).await.context("web UI")?;
         let marketplaces = bind_all("marketplace", &host, &marketplace_ports).await?;
         let discourses = bind_all("discourse", &host, &discourse_ports).await?;
 
@@ -66,6 +72,7 @@ impl System {
         let mut system = Self {
             data_dir,
             gateway: reachable(gateway.local_addr()?),
+            web: reachable(web.local_addr()?),
             replicas: [addresses(&marketplaces)?, addresses(&discourses)?].concat(),
             processes: JoinSet::new(),
         };
@@ -79,6 +86,8 @@ impl System {
             let process = discourse::serve(listener, instance, Arc::clone(&channels) as _, gateway_done.clone());
             system.processes.spawn(process);
         }
+        let pages = web::router(web_dir, system.gateway.port());
+        system.processes.spawn(web::serve(web, pages, shutdown.clone()));
         system.processes.spawn(async move {
             let _done = gateway_done.drop_guard();
             gateway::serve(gateway, settings, shutdown).await

@@ -22,15 +22,29 @@ struct Cli {
 enum Command {
     /// Print the OpenAPI description of the gateway.
     Openapi,
+    /// Fill a running system with people, listings, purchases, channels and posts, through its public API. What is
+    /// there already is left as it is.
+    Seed {
+        /// Where its gateway is.
+        #[arg(long, env = "GATEWAY", default_value = "http://127.0.0.1:8000")]
+        gateway: String,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Cli { command, config } = Cli::parse();
-    if let Some(Command::Openapi) = command {
-        let mut text = gateway::openapi().to_pretty_json()?;
-        text.push('\n');
-        return Ok(io::stdout().write_all(text.as_bytes())?);
+    match command {
+        None => {}
+        Some(Command::Openapi) => {
+            let mut text = gateway::openapi().to_pretty_json()?;
+            text.push('\n');
+            return Ok(io::stdout().write_all(text.as_bytes())?);
+        }
+        Some(Command::Seed { gateway }) => {
+            let summary = capsim::seed(&gateway).await?;
+            return Ok(io::stdout().write_all(summary.as_bytes())?);
+        }
     }
     let _telemetry = platform::telemetry::init(&config.telemetry, "capsim", "capsim-1")?;
     let shutdown = platform::shutdown::on_signal()?;

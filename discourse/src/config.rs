@@ -28,6 +28,10 @@ pub struct Config {
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
+    /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
+    #[arg(long)]
+    pub health_check: bool,
+
     #[command(flatten)]
     pub telemetry: platform::telemetry::Options,
 }

@@ -1,6 +1,10 @@
 //! The parts of a gateway, and how it starts and stops.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Instant,
+};
 
 use platform::{Secret, metrics::Metrics};
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
@@ -65,6 +69,8 @@ pub struct App {
     pub(crate) in_flight: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) started: Instant,
+    /// Calls since the start, for `/status`; of operations none is counted.
+    pub(crate) requests: AtomicU64,
     marketplace: MarketplaceClient<Balancer>,
     discourse: DiscourseClient<Balancer>,
     /// Writes under way, and whatever else must end before the process does.
@@ -128,6 +134,7 @@ impl App {
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             metrics,
             started: Instant::now(),
+            requests: AtomicU64::new(0),
             marketplace: MarketplaceClient::new(marketplace).max_decoding_message_size(MAX_MESSAGE_BYTES),
             discourse: DiscourseClient::new(discourse).max_decoding_message_size(MAX_MESSAGE_BYTES),
             tasks,

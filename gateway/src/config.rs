@@ -49,6 +49,9 @@ pub struct Config {
     /// Key that signs the tokens, 32 bytes or more; all gateways need the same.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<JwtSecret>,
+    /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
+    #[arg(long)]
+    pub health_check: bool,
     #[command(flatten)]
     pub telemetry: platform::telemetry::Options,
     #[command(flatten)]

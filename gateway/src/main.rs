@@ -11,6 +11,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
+    if config.health_check {
+        return platform::probe::ask(&config.host, config.port).await;
+    }
     let _telemetry = platform::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
     let stores = config.stores();
     let jwt_secret =

@@ -1,6 +1,10 @@
 //! The whole middleware stack of the gateway, and the small middlewares that stand in no file of their own.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -101,8 +105,9 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// Beyond so many requests at once, an answer now beats a place in a queue. Not for `/status` and `/metrics`: an
-/// overloaded gateway is alive.
+/// overloaded gateway is alive. All that pass here, and no others, are counted for `/status`.
 pub(crate) async fn shed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    app.requests.fetch_add(1, Ordering::Relaxed);
     match app.in_flight.try_acquire() {
         Ok(_permit) => next.run(request).await,
         Err(_) => Problem::overloaded().into_response(),

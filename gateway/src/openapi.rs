@@ -1,19 +1,20 @@
 //! The OpenAPI description: what all routes share. What each route says of itself stands with its handler.
 
+mod example;
+mod problems;
+
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
-        OpenApi, RefOr, Required,
-        content::ContentBuilder,
-        path::Operation,
-        response::ResponseBuilder,
-        schema::Ref,
+        Header, HeaderBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response,
+        path::{Operation, ParameterBuilder, ParameterIn},
+        schema::Type,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
 use crate::{
-    error::{FieldError, PROBLEM_JSON, ProblemBody},
+    error::{FieldError, ProblemBody},
     routes,
 };
 
@@ -26,7 +27,11 @@ pub fn openapi() -> OpenApi {
 #[openapi(
     info(
         title = "Capitalism Simulation",
-        description = "A market economy that one can run, watch, break and measure. Register, log in, press Authorize, and trade.",
+        description = "A market economy that one can run, watch, break and measure. Register, log in, press Authorize, and trade.\n\n\
+            Money is exact: amounts are decimal numbers with the places of their currency (USD and EUR 2, GOLD 4, BTC 8). \
+            Texts are trimmed, what is empty after that is missing, and none may contain the NUL character. \
+            Unknown fields and parameters are ignored; null is the same as leaving a field out. \
+            Errors are problems by RFC 9457 whose `code` is a stable word to switch on.",
         license(name = "MIT", identifier = "MIT")
     ),
     tags(
@@ -58,61 +63,92 @@ pub(crate) fn base() -> OpenApi {
     Base::openapi()
 }
 
-/// Adds to each operation the problems that the middleware and the common checks can answer with.
+/// Adds to each operation what middleware and extractors do for all: problems, headers, conditional reads; and examples.
 pub(crate) fn complete(mut api: OpenApi) -> OpenApi {
-    for (path, item) in &mut api.paths.paths {
+    let parts = api.components.get_or_insert_default();
+    parts.headers.extend(headers());
+    parts.examples.extend(problems::examples());
+    let schemas = serde_json::to_value(&parts.schemas).unwrap_or_default();
+    for item in api.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
-            for (status, description) in problems(path, operation) {
-                let response = ResponseBuilder::new()
-                    .description(description)
-                    .content(PROBLEM_JSON, ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build())
-                    .build();
-                operation.responses.responses.entry(status.to_owned()).or_insert(RefOr::T(response));
-            }
+            problems::complete(operation);
+            describe_cache(operation);
             if let Some(RefOr::T(body)) = &mut operation.request_body {
                 body.required = Some(Required::True);
+                example::add(body.content.values_mut(), &schemas);
+            }
+            for response in operation.responses.responses.values_mut() {
+                if let RefOr::T(response) = response {
+                    example::add(response.content.values_mut(), &schemas);
+                    refer_to_headers(response, &["X-Request-Id"]);
+                }
             }
         }
     }
     api
 }
 
-fn problems(path: &str, operation: &Operation) -> Vec<(&'static str, &'static str)> {
-    let (has_body, secured) = (operation.request_body.is_some(), operation.security.is_some());
-    let mut problems = Vec::new();
-    if !has_body && !secured {
-        return problems;
+/// The headers that several answers have.
+fn headers() -> impl Iterator<Item = (String, RefOr<Header>)> {
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    let seconds = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    [
+        (
+            "X-Request-Id",
+            text(),
+            "Id of the request, as in the logs; the one that the request had, if it had a good one",
+        ),
+        ("ETag", text(), "For `If-None-Match`"),
+        ("X-Cache", text().enum_values(Some(["HIT", "MISS", "BYPASS"])), "Whether the answer came from the cache"),
+        ("Age", seconds(), "How long ago the answer was made, seconds"),
+        ("Retry-After", seconds(), "When to come back, seconds"),
+        ("WWW-Authenticate", text(), "What is wrong with the token, by RFC 6750"),
+    ]
+    .into_iter()
+    .map(|(name, schema, description)| {
+        let header = HeaderBuilder::new().schema(Some(schema)).description(Some(description)).build();
+        (name.to_owned(), RefOr::T(header))
+    })
+}
+
+fn refer_to_headers(response: &mut Response, names: &[&str]) {
+    let refer = |name: &&str| (name.to_string(), RefOr::Ref(Ref::new(format!("#/components/headers/{name}"))));
+    response.headers.extend(names.iter().map(refer));
+}
+
+/// A read that can answer "not modified" goes through the cache.
+// These parameters have no examples: Swagger UI would fill them in, and no first try would see the cache.
+fn describe_cache(operation: &mut Operation) {
+    if !operation.responses.responses.contains_key("304") {
+        return;
     }
-    problems.extend([
-        ("400", "`validation_failed`, `malformed_json`: `errors` names the fields"),
-        ("429", "`rate_limited`: `Retry-After` says when to come back"),
-        ("500", "`internal`: the log has the cause under `requestId`"),
-        ("503", "`unavailable`, `overloaded`: `Retry-After` says when to come back"),
+    let parameter = |name: &str, description: &str| {
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
+        let schema = ObjectBuilder::new().schema_type(Type::String);
+        parameter.description(Some(description)).schema(Some(schema)).build()
+    };
+    operation.parameters.get_or_insert_default().extend([
+        RefOr::T(parameter("If-None-Match", "`ETag` of an answer that is known: 304 if it is still so")),
+        RefOr::T(parameter("Cache-Control", "`no-cache` for an answer that is not from the cache")),
     ]);
-    if has_body {
-        problems.extend([
-            ("408", "`request_timeout`: the body came too slowly"),
-            ("413", "`body_too_large`: more than 64 KiB"),
-            ("415", "`unsupported_media_type`: not application/json"),
-            ("422", "`invalid_body`: the wrong shape; `idempotency_key_reused`"),
-        ]);
-    }
-    if secured {
-        problems.extend([
-            ("401", "`missing_token`, `invalid_token`, `token_expired`"),
-            ("504", "`deadline_exceeded`: the service took too long"),
-        ]);
-    }
-    problems.extend(match path {
-        "/auth/login" => [("401", "`invalid_credentials`")].as_slice(),
-        "/auth/register" => &[("409", "`username_taken`")],
-        "/marketplace/item/{id}" => &[("404", "`item_not_found`")],
-        "/marketplace/purchase" => {
-            &[("404", "`item_not_found`"), ("409", "`item_not_available`, `own_item`, `insufficient_funds`")]
+    for status in ["200", "304"] {
+        if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {
+            refer_to_headers(response, &["ETag", "X-Cache", "Age"]);
         }
-        "/discourse/channel/{id}" => &[("403", "`channel_access_denied`"), ("404", "`channel_not_found`")],
-        "/discourse/post" => &[("403", "`channel_access_denied`, `pin_denied`"), ("404", "`channel_not_found`")],
-        _ => &[],
-    });
-    problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// The file is what reviewers read, and what the web UI's types are made from.
+    #[test]
+    fn the_snapshot_in_docs_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
+        let kept = fs::read_to_string(path).expect("docs/openapi.json");
+        let now = super::openapi().to_pretty_json().expect("json");
+        let line = kept.lines().zip(now.lines()).position(|(kept, now)| kept != now);
+        assert!(kept.trim_end() == now, "docs/openapi.json differs, first in line {line:?}: `make openapi` renews it");
+    }
 }

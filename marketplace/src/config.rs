@@ -31,6 +31,10 @@ pub struct Config {
     #[command(flatten)]
     pub telemetry: platform::telemetry::Options,
 
+    /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
+    #[arg(long)]
+    pub health_check: bool,
+
     #[command(flatten)]
     pub options: Options,
 }

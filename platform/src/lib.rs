@@ -7,7 +7,7 @@
 //! | exact money | [`money`] |
 //! | who calls | [`caller`] |
 //! | values that are not for logs | [`secret`] |
-//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`] |
+//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`], [`probe`] |
 //! | what happens around every request | [`observe`], [`deadline`] |
 //! | metrics, logs and traces | [`metrics`], [`telemetry`], [`trace`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod money;
 pub mod observe;
 pub mod page;
+pub mod probe;
 mod process;
 pub mod replica;
 pub mod secret;

@@ -5,6 +5,7 @@
 //! connections beside it (WAL mode). Several processes may open one file; SQLite's locks keep them apart.
 
 use std::{
+    fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -107,8 +108,11 @@ impl Sqlite {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory).map_err(|e| failed(e.to_string()))?;
         }
+        // Processes that start together take turns: the switch of a new file to WAL fails at once where another one
+        // is at it, whatever the busy timeout. Closing the file gives the turn away.
+        let turn = File::create(path.with_extension("lock")).map_err(|e| failed(e.to_string()))?;
+        turn.lock().map_err(|e| failed(e.to_string()))?;
         let mut connection = connect(path)?;
-        // Under the write lock, so that processes which start together take turns.
         connection
             .immediate_transaction(|connection| {
                 connection.run_pending_migrations(migrations)?;

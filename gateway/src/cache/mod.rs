@@ -15,7 +15,13 @@ mod key;
 mod memory;
 mod redis;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use axum::response::Response;
@@ -74,13 +80,30 @@ pub struct ResponseCache {
     /// `None` when the time to live is 0.
     cache: Option<Arc<dyn Cache>>,
     flights: Flights,
-    hits: Counter<u64>,
-    misses: Counter<u64>,
+    hits: Tally,
+    misses: Tally,
+}
+
+/// A counter for Prometheus, by path, beside its sum for `/status`.
+struct Tally {
+    by_path: Counter<u64>,
+    sum: AtomicU64,
+}
+
+impl Tally {
+    fn new(by_path: Counter<u64>) -> Self {
+        Self { by_path, sum: AtomicU64::new(0) }
+    }
+
+    fn count(&self, key: &Key) {
+        self.by_path.add(1, &[KeyValue::new("path", key.route())]);
+        self.sum.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl ResponseCache {
     pub fn new(cache: Option<Arc<dyn Cache>>, metrics: &Metrics) -> Self {
-        let counter = |name, what| metrics.meter().u64_counter(name).with_description(what).build();
+        let counter = |name, what| Tally::new(metrics.meter().u64_counter(name).with_description(what).build());
         Self {
             cache,
             flights: Flights::default(),
@@ -91,6 +114,16 @@ impl ResponseCache {
 
     pub fn backend(&self) -> &'static str {
         self.cache.as_ref().map_or("off", |cache| cache.backend())
+    }
+
+    /// Reads answered from the cache since the start.
+    pub fn hits(&self) -> u64 {
+        self.hits.sum.load(Ordering::Relaxed)
+    }
+
+    /// Cacheable reads that went upstream since the start.
+    pub fn misses(&self) -> u64 {
+        self.misses.sum.load(Ordering::Relaxed)
     }
 
     /// Answers a read from the cache, or with what `load` gives, which is then kept.
@@ -106,7 +139,7 @@ impl ResponseCache {
         };
         let generations = match patiently(cache.lookup(&key)).await {
             Ok(Lookup::Hit(entry)) => {
-                self.hits.add(1, &[KeyValue::new("path", key.route())]);
+                self.hits.count(&key);
                 return Ok(entry.respond(XCache::Hit, call));
             }
             Ok(Lookup::Miss(generations)) => generations,
@@ -115,7 +148,7 @@ impl ResponseCache {
                 return Ok(Entry::new(&load.await?, Arc::default())?.respond(XCache::Bypass, call));
             }
         };
-        self.misses.add(1, &[KeyValue::new("path", key.route())]);
+        self.misses.count(&key);
         let made = {
             let (cache, key, generations) = (Arc::clone(cache), key.clone(), Arc::clone(&generations));
             async move {

@@ -12,14 +12,15 @@ use uuid::Uuid;
 
 use crate::{error::Problem, extract::JsonBody, routes::State};
 
-/// A name and a password. It has no `Debug`: passwords are not for logs.
+/// A name and a password.
+// It has no `Debug`: passwords are not for logs.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct Credentials {
     /// 3 to 64 of `A-Z a-z 0-9 _ . -`, unique without regard to case.
-    #[schema(required = true, min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$", example = "ada")]
+    #[schema(required = true, value_type = String, min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$", example = "ada")]
     username: Option<String>,
     /// 6 to 128 characters.
-    #[schema(required = true, min_length = 6, max_length = 128, format = Password, example = "correct horse")]
+    #[schema(required = true, value_type = String, min_length = 6, max_length = 128, format = Password, example = "correct horse")]
     password: Option<String>,
 }
 
@@ -36,7 +37,7 @@ pub(super) struct User {
 /// Register a user
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", request_body = Credentials,
-    responses((status = CREATED, description = "The user", body = User))
+    responses((status = CREATED, description = "The user", body = User), (status = CONFLICT, description = "`username_taken`"))
 )]
 pub(super) async fn register(
     app: State,
@@ -51,6 +52,7 @@ pub(super) async fn register(
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Token {
     /// For `Authorization: Bearer <token>`.
+    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl")]
     token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
@@ -65,7 +67,7 @@ pub(super) struct Token {
 /// Log in
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", request_body = Credentials,
-    responses((status = OK, description = "A token", body = Token))
+    responses((status = OK, description = "A token", body = Token), (status = UNAUTHORIZED, description = "`invalid_credentials`"))
 )]
 pub(super) async fn login(app: State, JsonBody(credentials): JsonBody<Credentials>) -> Result<Response, Problem> {
     let Credentials { username, password } = credentials;

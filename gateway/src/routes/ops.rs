@@ -1,6 +1,6 @@
 //! `/`, `/status`, `/metrics`, and what stands around `/docs`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 use axum::{
     Json,
@@ -21,8 +21,10 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) struct Index {
     #[schema(example = "capsim gateway")]
     name: &'static str,
+    #[schema(example = "0.1.0")]
     version: &'static str,
     /// Paths, by what they are.
+    #[schema(example = json!({"docs": "/docs", "openapi": "/openapi.json", "status": "/status", "metrics": "/metrics"}))]
     links: BTreeMap<&'static str, &'static str>,
 }
 
@@ -51,6 +53,7 @@ pub(super) struct ReplicaStatus {
     #[schema(example = "127.0.0.1:3001")]
     address: String,
     /// Whether it takes part in the rotation.
+    #[schema(example = true)]
     up: bool,
     /// The store it stands on: embedded, mongodb or postgresql; null until it has told.
     #[schema(example = "embedded")]
@@ -88,6 +91,17 @@ impl From<&Balancer> for ServiceStatus {
     }
 }
 
+/// How often the cache was asked since the gateway started.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CacheStatus {
+    /// Reads answered from the cache.
+    #[schema(example = 90)]
+    hits: u64,
+    /// Cacheable reads that went upstream.
+    #[schema(example = 10)]
+    misses: u64,
+}
+
 /// How the whole system is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -97,9 +111,19 @@ pub(super) struct SystemStatus {
     #[schema(example = "gateway-1")]
     instance: String,
     status: Health,
+    #[schema(example = "0.1.0")]
     version: &'static str,
+    #[schema(example = 3600)]
     uptime_seconds: u64,
+    /// Calls to /auth, /marketplace and /discourse since the gateway started, whatever came of them.
+    #[schema(example = 150)]
+    requests: u64,
+    cache: CacheStatus,
     /// By name: marketplace, discourse.
+    #[schema(example = json!({
+        "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "calls": 42}]},
+        "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "calls": 7}]}
+    }))]
     services: BTreeMap<&'static str, ServiceStatus>,
     /// Where users and cached answers are kept.
     #[schema(example = json!({"users": "embedded", "cache": "memory"}))]
@@ -142,6 +166,8 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         status,
         version: VERSION,
         uptime_seconds: app.started.elapsed().as_secs(),
+        requests: app.requests.load(Ordering::Relaxed),
+        cache: CacheStatus { hits: app.cache.hits(), misses: app.cache.misses() },
         services,
         backends: [("users", app.auth.backend()), ("cache", app.cache.backend())].into(),
         unavailable: if redis == Health::Healthy { Vec::new() } else { vec!["redis"] },
@@ -152,7 +178,11 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
 /// Metrics for Prometheus
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
-    responses((status = OK, description = "Prometheus' text format", body = String, content_type = "text/plain"))
+    responses(
+        (status = OK, description = "Prometheus' text format", body = String, content_type = "text/plain",
+         example = "# TYPE service_up gauge\nservice_up{service=\"gateway\"} 1\n"),
+        (status = INTERNAL_SERVER_ERROR, description = "`internal`")
+    )
 )]
 pub(super) async fn metrics(app: State) -> Result<Response, Problem> {
     let text = app.metrics.render().map_err(Problem::internal)?;

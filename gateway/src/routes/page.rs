@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 /// Where a page stands in the whole result.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Pagination {
-    #[schema(example = 1)]
+    #[schema(example = 1, format = Int64, minimum = 1)]
     page: u32,
-    #[schema(example = 20)]
+    #[schema(example = 20, minimum = 1, maximum = 100)]
     limit: u32,
     /// Matches on all pages.
     #[schema(example = 42)]

@@ -5,12 +5,12 @@
 #[error("must be one of {0}")]
 pub struct NotOneOf(pub &'static str);
 
-/// Declares an enumeration by its words, with its conversions from text and from and to its protobuf twin, whose
+/// Declares an enumeration by its words (as `tt`, since utoipa takes no `literal` that has passed through a macro), with its conversions from text and from and to its protobuf twin, whose
 /// variants have the same names.
 macro_rules! words {
-    ($(#[$meta:meta])* $name:ident($proto:ty) { $first:ident = $first_word:literal $(, $variant:ident = $word:literal)* }) => {
-        $(#[$meta])*
+    ($(#[$meta:meta])* $name:ident($proto:ty) { $first:ident = $first_word:tt $(, $variant:ident = $word:tt)* }) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+        $(#[$meta])*
         pub enum $name {
             #[serde(rename = $first_word)]
             $first,

@@ -30,7 +30,7 @@ impl Process {
         let mut child = Command::new(binary())
             .arg("--data-dir")
             .arg(data_dir)
-            .args(["--gateway-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
+            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
             .args(["--rate-limit=0", "--auth-rate-limit=0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -148,6 +148,7 @@ async fn a_taken_port_is_named() {
         .arg("--data-dir")
         .arg(data.path())
         .arg(format!("--gateway-port={}", address.port()))
+        .arg("--web-port=0")
         .output()
         .unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
@@ -177,7 +178,7 @@ async fn a_bad_setting_is_named_with_what_it_should_be() {
             .env(variable, value)
             .arg("--data-dir")
             .arg(data.path())
-            .args(["--gateway-port=0", "--marketplace-ports=0", "--discourse-ports=0"])
+            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0", "--discourse-ports=0"])
             .output()
             .unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

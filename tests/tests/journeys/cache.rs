@@ -10,6 +10,18 @@ use serde_json::json;
 use tests::{Stack, send};
 
 #[tokio::test]
+async fn status_counts_requests_hits_and_misses() {
+    let system = super::start().await;
+    // Two requests: to register, and to log in.
+    let ada = system.user("ada").await;
+    for _ in 0..3 {
+        ada.get("/marketplace/list").await;
+    }
+    let status = system.anybody().get("/status").await.json;
+    assert_eq!((&status["requests"], &status["cache"]), (&json!(5), &json!({"hits": 2, "misses": 1})));
+}
+
+#[tokio::test]
 async fn the_second_read_is_a_hit_and_unknown_parameters_change_nothing() {
     let system = super::start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);

@@ -44,6 +44,7 @@ pub(crate) struct Channel {
     #[schema(example = "austrian")]
     zone: String,
     /// UUID of the user who opened it.
+    #[schema(format = Uuid)]
     created_by: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -75,17 +76,18 @@ pub(crate) struct ListChannels {
     #[param(inline)]
     kind: Option<ChannelType>,
     /// A zone, to the letter.
+    #[param(max_length = 100)]
     zone: Option<String>,
     /// UUID of a creator.
     #[param(format = "uuid")]
     created_by: Option<String>,
     /// From 1; default 1.
     #[serde(default, deserialize_with = "whole_number")]
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 4294967295_u32, format = Int64, example = 1)]
     page: Option<u32>,
     /// 1 to 100; default 20.
     #[serde(default, deserialize_with = "whole_number")]
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,
 }
 
@@ -110,7 +112,10 @@ impl TryFrom<rpc::ListChannelsResponse> for ChannelList {
 /// Private ones only to their creator.
 #[utoipa::path(
     get, path = "/discourse/channels", tag = "discourse", params(ListChannels), security(("bearer" = [])),
-    responses((status = OK, description = "A page of channels, newest first", body = ChannelList))
+    responses(
+        (status = OK, description = "A page of channels, newest first", body = ChannelList),
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so")
+    )
 )]
 pub(crate) async fn list_channels(
     app: State,
@@ -150,11 +155,11 @@ pub(crate) struct ListPosts {
     topic: Option<Topic>,
     /// Page of posts, from 1; default 1.
     #[serde(default, deserialize_with = "whole_number")]
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 4294967295_u32, format = Int64, example = 1)]
     page: Option<u32>,
     /// Posts a page, 1 to 100; default 20.
     #[serde(default, deserialize_with = "whole_number")]
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,
 }
 
@@ -183,8 +188,13 @@ impl TryFrom<rpc::GetChannelResponse> for ChannelPage {
 /// Read a channel
 #[utoipa::path(
     get, path = "/discourse/channel/{id}", tag = "discourse", security(("bearer" = [])),
-    params(("id" = i64, Path, description = "Id of the channel", minimum = 1), ListPosts),
-    responses((status = OK, description = "The channel and its posts", body = ChannelPage))
+    params(("id" = i64, Path, description = "Id of the channel", minimum = 1, example = 7), ListPosts),
+    responses(
+        (status = OK, description = "The channel and its posts", body = ChannelPage),
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so"),
+        (status = FORBIDDEN, description = "`channel_access_denied`"),
+        (status = NOT_FOUND, description = "`channel_not_found`")
+    )
 )]
 pub(crate) async fn get_channel(
     app: State,
@@ -207,7 +217,7 @@ pub(crate) async fn get_channel(
 /// A channel to open.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewChannel {
-    #[schema(required = true, min_length = 1, max_length = 255, example = "Gold bugs")]
+    #[schema(required = true, value_type = String, min_length = 1, max_length = 255, pattern = r"\S", example = "Gold bugs")]
     name: Option<String>,
     #[schema(max_length = 5000, example = "All that glitters")]
     description: Option<String>,

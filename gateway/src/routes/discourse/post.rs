@@ -15,7 +15,7 @@ use crate::{
     cache::Tag,
     call::Call,
     error::{Problem, check},
-    extract::JsonBody,
+    extract::{JsonBody, integer},
     routes::{State, time::moment, words::words},
 };
 
@@ -35,6 +35,7 @@ pub(crate) struct Post {
     #[schema(example = 7)]
     channel_id: i64,
     /// UUID of the user who wrote it.
+    #[schema(format = Uuid)]
     author_id: String,
     /// Empty when there is none.
     #[schema(example = "On value")]
@@ -71,11 +72,12 @@ impl TryFrom<rpc::Post> for Post {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewPost {
     /// Id of the channel.
-    #[schema(required = true, minimum = 1, example = 7)]
+    #[serde(default, deserialize_with = "integer")]
+    #[schema(required = true, value_type = i64, minimum = 1, example = 7)]
     channel_id: Option<i64>,
     #[schema(max_length = 500, example = "On value")]
     title: Option<String>,
-    #[schema(required = true, min_length = 1, max_length = 20000, example = "The market sets the price.")]
+    #[schema(required = true, value_type = String, min_length = 1, max_length = 20000, pattern = r"\S", example = "The market sets the price.")]
     content: Option<String>,
     /// Default: what the words of title and content are about.
     #[schema(value_type = Option<Topic>, example = "economic")]
@@ -87,7 +89,11 @@ pub(crate) struct NewPost {
 /// Say something
 #[utoipa::path(
     post, path = "/discourse/post", tag = "discourse", request_body = NewPost, security(("bearer" = [])),
-    responses((status = CREATED, description = "The post", body = Post, headers(("Location" = String, description = "Path of the channel, at the post"))))
+    responses(
+        (status = CREATED, description = "The post", body = Post, headers(("Location" = String, description = "Path of the channel, at the post"))),
+        (status = FORBIDDEN, description = "`channel_access_denied`, `pin_denied`"),
+        (status = NOT_FOUND, description = "`channel_not_found`")
+    )
 )]
 pub(crate) async fn create_post(
     app: State,

@@ -48,21 +48,21 @@ words! {
 pub(crate) struct Item {
     /// ObjectId: 24 hex digits.
     #[serde(rename = "_id")]
-    #[schema(example = "6560f0a3c5d1e80001a2b3c4")]
+    #[schema(pattern = "^[0-9a-f]{24}$", example = "6560f0a3c5d1e80001a2b3c4")]
     id: String,
     #[schema(example = "Gold bar")]
     name: String,
     #[schema(example = "1 kg, 999.9 fine")]
     description: String,
     category: Category,
-    #[schema(inline)]
     price: Amount,
     currency: Currency,
     /// UUID of the user who sells it.
-    #[schema(example = "5e9b3c1a-7d55-4c6b-9a1a-2f0f7b0a8f11")]
+    #[schema(format = Uuid)]
     seller_id: String,
     status: ItemStatus,
     is_premium: bool,
+    #[schema(example = json!(["gold", "bullion"]))]
     tags: Vec<String>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -105,10 +105,10 @@ pub struct ListItems {
     #[param(inline)]
     currency: Option<Currency>,
     /// Lowest price, in whole units: `12.50`.
-    #[param(pattern = r"^\d+(\.\d{1,8})?$", example = "0.50")]
+    #[param(pattern = r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$")]
     min_price: Option<String>,
-    /// Highest price, in whole units.
-    #[param(pattern = r"^\d+(\.\d{1,8})?$", example = "5000")]
+    /// Highest price, in whole units: `5000`.
+    #[param(pattern = r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$")]
     max_price: Option<String>,
     /// UUID of a seller.
     #[param(format = "uuid")]
@@ -122,11 +122,11 @@ pub struct ListItems {
     sort: Option<ItemSort>,
     /// From 1; default 1.
     #[serde(default, deserialize_with = "whole_number")]
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 4294967295_u32, format = Int64, example = 1)]
     page: Option<u32>,
     /// 1 to 100; default 20.
     #[serde(default, deserialize_with = "whole_number")]
-    #[param(minimum = 1, maximum = 100)]
+    #[param(minimum = 1, maximum = 100, example = 20)]
     limit: Option<u32>,
 }
 
@@ -167,7 +167,10 @@ impl TryFrom<rpc::ListItemsResponse> for ItemList {
 /// List the market
 #[utoipa::path(
     get, path = "/marketplace/list", tag = "marketplace", params(ListItems), security(("bearer" = [])),
-    responses((status = OK, description = "A page of listings", body = ItemList))
+    responses(
+        (status = OK, description = "A page of listings", body = ItemList),
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so")
+    )
 )]
 pub(crate) async fn list_items(app: State, call: Call, Query(query): Query<ListItems>) -> Result<Response, Problem> {
     const ROUTE: &str = "/marketplace/list";
@@ -193,13 +196,15 @@ impl FromStr for ItemId {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Seller {
-    /// UUID.
+    #[schema(format = Uuid)]
     id: String,
     #[schema(example = "ada")]
     username: String,
     /// Listings that can be bought now.
+    #[schema(example = 3)]
     active_listings: u64,
     /// Sales that went through.
+    #[schema(example = 12)]
     completed_sales: u64,
 }
 
@@ -230,8 +235,12 @@ impl TryFrom<rpc::GetItemResponse> for ItemPage {
 /// Look at a listing
 #[utoipa::path(
     get, path = "/marketplace/item/{id}", tag = "marketplace", security(("bearer" = [])),
-    params(("id" = String, Path, description = "ObjectId of the item", pattern = "^[0-9a-fA-F]{24}$")),
-    responses((status = OK, description = "The listing", body = ItemPage))
+    params(("id" = String, Path, description = "ObjectId of the item", pattern = "^[0-9a-fA-F]{24}$", example = "6560f0a3c5d1e80001a2b3c4")),
+    responses(
+        (status = OK, description = "The listing", body = ItemPage),
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so"),
+        (status = NOT_FOUND, description = "`item_not_found`")
+    )
 )]
 pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>) -> Result<Response, Problem> {
     // It depends on the list too: the seller's counts change with every listing and sale of theirs.
@@ -241,26 +250,31 @@ pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>)
     app.cache.read(&call, key, async move { ItemPage::try_from(client.get_item(request).await?.into_inner()) }).await
 }
 
+/// A word to find an item by: 1 to 50 characters.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 50, pattern = r"\S", example = "gold")]
+pub(crate) struct NewTag(String);
+
 /// Something to put up for sale.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewItem {
-    #[schema(required = true, min_length = 1, max_length = 200, example = "Gold bar")]
+    #[schema(required = true, value_type = String, min_length = 1, max_length = 200, pattern = r"\S", example = "Gold bar")]
     name: Option<String>,
-    #[schema(required = true, min_length = 1, max_length = 5000, example = "1 kg, 999.9 fine")]
+    #[schema(required = true, value_type = String, min_length = 1, max_length = 5000, pattern = r"\S", example = "1 kg, 999.9 fine")]
     description: Option<String>,
     #[schema(required = true, value_type = Category, example = "asset")]
     category: Option<String>,
-    #[schema(required = true, inline)]
+    #[schema(required = true, value_type = Price)]
     price: Option<Price>,
     /// Default: USD.
     #[schema(value_type = Option<Currency>, example = "USD")]
     currency: Option<String>,
     /// Default: false.
     is_premium: Option<bool>,
-    /// At most 20, each 1 to 50 characters.
+    /// At most 20; repeats are dropped.
     #[schema(max_items = 20, example = json!(["gold", "bullion"]))]
-    tags: Option<Vec<String>>,
+    tags: Option<Vec<NewTag>>,
 }
 
 impl NewItem {
@@ -275,7 +289,7 @@ impl NewItem {
             category: category.map_or(rpc::Category::Unspecified, rpc::Category::from).into(),
             price,
             is_premium: self.is_premium.unwrap_or_default(),
-            tags: self.tags.unwrap_or_default(),
+            tags: self.tags.unwrap_or_default().into_iter().map(|NewTag(tag)| tag).collect(),
         })
     }
 }
@@ -283,7 +297,10 @@ impl NewItem {
 /// Put something up for sale
 #[utoipa::path(
     post, path = "/marketplace/item", tag = "marketplace", request_body = NewItem, security(("bearer" = [])),
-    responses((status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing"))))
+    responses(
+        (status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing"))),
+        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
+    )
 )]
 pub(crate) async fn create_item(
     app: State,

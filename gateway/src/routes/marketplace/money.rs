@@ -45,8 +45,9 @@ impl PartialSchema for Amount {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(Type::Number)
-            .description(Some("Exact: read it as a decimal, not as a float, where digits matter."))
-            .examples(["12.50".parse::<serde_json::Number>().into_iter().collect::<Vec<_>>()])
+            .minimum(Some(0))
+            .description(Some("A decimal number, exact, with all places of its currency: read it as one, not as a float, where digits matter."))
+            .examples([12.5])
             .into()
     }
 }
@@ -84,12 +85,12 @@ impl<'de> Deserialize<'de> for Price {
 
 impl PartialSchema for Price {
     fn schema() -> RefOr<Schema> {
-        let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0.0));
-        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^\d+(\.\d+)?$"));
+        let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0));
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"^(0|[1-9][0-9]*)(\.[0-9]+)?$"));
         OneOfBuilder::new()
             .item(number)
             .item(text)
-            .description(Some("Not negative, with at most the decimal places of its currency: 2 for USD and EUR, 4 for GOLD, 8 for BTC."))
+            .description(Some("A decimal number or a string that has one, exact: not negative, with at most the decimal places of its currency: 2 for USD and EUR, 4 for GOLD, 8 for BTC."))
             .examples([serde_json::json!("12.50")])
             .into()
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use platform::validate::Violations;
 use proto::marketplace as rpc;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     item::Item,
@@ -26,6 +26,7 @@ words! {
 
 words! {
     /// How far a transaction got.
+    #[schema(example = "completed")]
     TransactionStatus(rpc::TransactionStatus) { Pending = "pending", Completed = "completed", Failed = "failed" }
 }
 
@@ -34,15 +35,18 @@ words! {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Transaction {
     /// ObjectId: 24 hex digits.
+    #[schema(pattern = "^[0-9a-f]{24}$", example = "6560f0a3c5d1e80001a2b3c5")]
     #[serde(rename = "_id")]
     id: String,
     /// ObjectId of the item.
+    #[schema(pattern = "^[0-9a-f]{24}$", example = "6560f0a3c5d1e80001a2b3c4")]
     item_id: String,
     /// UUID of the buyer.
+    #[schema(format = Uuid)]
     buyer_id: String,
     /// UUID of the seller.
+    #[schema(format = Uuid)]
     seller_id: String,
-    #[schema(inline)]
     price: Amount,
     currency: Currency,
     #[serde(rename = "type")]
@@ -75,12 +79,22 @@ impl TryFrom<rpc::Transaction> for Transaction {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewPurchase {
     /// ObjectId of the item.
-    #[schema(required = true, pattern = "^[0-9a-fA-F]{24}$", example = "6560f0a3c5d1e80001a2b3c4")]
+    #[schema(required = true, value_type = String, pattern = "^[0-9a-fA-F]{24}$", example = "6560f0a3c5d1e80001a2b3c4")]
     item_id: Option<String>,
     /// Default: purchase.
     #[serde(rename = "type")]
     #[schema(value_type = Option<TransactionType>, example = "purchase")]
     kind: Option<String>,
+}
+
+/// The header that makes a purchase safe to repeat.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described: an optional header")]
+struct IdempotencyKey {
+    /// 1 to 255 visible ASCII characters, one for each purchase, such as a UUID: a retry with it gets the first outcome.
+    #[param(rename = "Idempotency-Key", value_type = String, required = false, pattern = "^[!-~]{1,255}$")]
+    key: Option<String>,
 }
 
 /// What was bought.
@@ -96,8 +110,14 @@ pub(crate) struct Purchase {
 /// exactly one wins. With an `Idempotency-Key` a retry returns the first outcome.
 #[utoipa::path(
     post, path = "/marketplace/purchase", tag = "marketplace", request_body = NewPurchase, security(("bearer" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; the same key for another purchase is a 422", pattern = "^[!-~]{1,255}$")),
-    responses((status = OK, description = "The purchase", body = Purchase))
+    params(IdempotencyKey),
+    responses(
+        (status = OK, description = "The purchase", body = Purchase),
+        (status = NOT_FOUND, description = "`item_not_found`"),
+        (status = CONFLICT, description = "`item_not_available`, `own_item`, `insufficient_funds`"),
+        (status = UNPROCESSABLE_ENTITY, description = "`idempotency_key_reused`"),
+        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
+    )
 )]
 pub(crate) async fn purchase_item(
     app: State,

@@ -12,7 +12,6 @@ use crate::{call::Call, error::Problem, routes::State};
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Balance {
     currency: Currency,
-    #[schema(inline)]
     balance: Amount,
 }
 
@@ -21,6 +20,7 @@ pub(crate) struct Balance {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Wallet {
     /// UUID of the caller.
+    #[schema(format = Uuid)]
     user_id: String,
     /// One a currency.
     balances: Vec<Balance>,
@@ -34,7 +34,7 @@ type NeverCached = [(header::HeaderName, &'static str); 2];
 /// The first look opens it, with the opening balance.
 #[utoipa::path(
     get, path = "/marketplace/wallet", tag = "marketplace", security(("bearer" = [])),
-    responses((status = OK, description = "The wallet", body = Wallet))
+    responses((status = OK, description = "The wallet", body = Wallet), (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`"))
 )]
 pub(crate) async fn get_wallet(app: State, call: Call) -> Result<(NeverCached, Json<Wallet>), Problem> {
     let request = call.repeatable(rpc::GetWalletRequest {});

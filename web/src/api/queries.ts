@@ -1,0 +1,192 @@
+// Every read and write of the UI. A write is done when all that it changed has been read again.
+import { type QueryClient, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
+import { remember } from '../purchases';
+import * as session from '../session';
+import { answered, api } from './client';
+import { ApiError } from './problem';
+import type { components, operations } from './schema';
+
+export type Schemas = components['schemas'];
+export type Item = Schemas['Item'];
+export type ItemPage = Schemas['ItemPage'];
+export type Channel = Schemas['Channel'];
+export type Post = Schemas['Post'];
+export type Balance = Schemas['Balance'];
+export type Status = Schemas['SystemStatus'];
+export type ItemFilter = NonNullable<operations['list_items']['parameters']['query']>;
+export type ChannelFilter = NonNullable<operations['list_channels']['parameters']['query']>;
+export type PostFilter = NonNullable<operations['get_channel']['parameters']['query']>;
+
+/** Milliseconds between two looks at what others may change. */
+const WALLET_INTERVAL = 10_000;
+const STATUS_INTERVAL = 2_000;
+/** Samples of the system's counters that are kept: two minutes. */
+const SAMPLES = 60;
+
+/** How failed reads and writes are repeated. */
+export function retry(failures: number, error: unknown): boolean {
+  return error instanceof ApiError && error.isPassing && failures < 3;
+}
+
+/** Milliseconds before the next attempt: as long as the answer asks for, else a little longer each time. */
+export function retryDelay(failures: number, error: unknown): number {
+  const asked = error instanceof ApiError ? error.retryAfter : undefined;
+  return asked === undefined ? 300 * 2 ** failures : Math.min(asked, 10) * 1000;
+}
+
+export const items = (query: ItemFilter) =>
+  queryOptions({
+    queryKey: ['items', query],
+    queryFn: ({ signal }) => answered(api.GET('/marketplace/list', { params: { query }, signal })),
+  });
+
+export const item = (id: string) =>
+  queryOptions({
+    queryKey: ['item', id],
+    queryFn: ({ signal }) => answered(api.GET('/marketplace/item/{id}', { params: { path: { id } }, signal })),
+  });
+
+export const wallet = () =>
+  queryOptions({
+    queryKey: ['wallet'],
+    queryFn: async ({ signal }) => (await answered(api.GET('/marketplace/wallet', { signal }))).balances,
+    // A sale can fill it at any time.
+    refetchInterval: WALLET_INTERVAL,
+  });
+
+export const channels = (query: ChannelFilter) =>
+  queryOptions({
+    queryKey: ['channels', query],
+    queryFn: ({ signal }) => answered(api.GET('/discourse/channels', { params: { query }, signal })),
+  });
+
+export const channel = (id: number, query: PostFilter) =>
+  queryOptions({
+    queryKey: ['channel', id, query],
+    queryFn: ({ signal }) => answered(api.GET('/discourse/channel/{id}', { params: { path: { id }, query }, signal })),
+  });
+
+/** The name of a user. The API tells it of sellers only, beside their listings; null for everybody else. */
+export const username = (id: string, client: QueryClient) =>
+  queryOptions({
+    queryKey: ['username', id],
+    queryFn: async () => {
+      const { items: some } = await client.fetchQuery(items({ sellerId: id, limit: 1 }));
+      const first = some[0];
+      return first ? (await client.fetchQuery(item(first._id))).seller.username : null;
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: Number.POSITIVE_INFINITY,
+  });
+
+/** The system's counters at one moment. */
+export interface Sample {
+  /** Milliseconds since the epoch. */
+  at: number;
+  requests: number;
+  hits: number;
+  misses: number;
+}
+
+/** How the system is, and how its counters went while somebody looked. */
+export const status = (client: QueryClient) =>
+  queryOptions({
+    queryKey: ['status'],
+    queryFn: async ({ signal }) => {
+      const { data, error, response } = await api.GET('/status', { signal }).catch(() => {
+        throw new ApiError(0, {});
+      });
+      // A 503 is an answer, too: it says which service has no live replica.
+      const now = data ?? (response.status === 503 ? (error as Status) : undefined);
+      if (!now?.services) throw new ApiError(response.status, {});
+      const before = client.getQueryData<{ now: Status; samples: Sample[] }>(['status'])?.samples ?? [];
+      const sample = { at: Date.now(), requests: now.requests, hits: now.cache.hits, misses: now.cache.misses };
+      // Counters that went back are those of a new gateway.
+      const restarted = (before.at(-1)?.requests ?? 0) > sample.requests;
+      return { now, samples: restarted ? [sample] : [...before, sample].slice(-SAMPLES) };
+    },
+    refetchInterval: STATUS_INTERVAL,
+    retry: false,
+  });
+
+export async function logIn(credentials: Schemas['Credentials']) {
+  const token = await answered(api.POST('/auth/login', { body: credentials }));
+  session.begin({
+    token: token.token,
+    userId: token.user_id,
+    username: token.username,
+    expiresAt: Date.now() + token.expires_in * 1000,
+  });
+}
+
+export function useLogIn() {
+  return useMutation({ mutationFn: logIn });
+}
+
+/** Registers, and logs in. */
+export function useRegister() {
+  return useMutation({
+    mutationFn: async (credentials: Schemas['Credentials']) => {
+      await answered(api.POST('/auth/register', { body: credentials }));
+      await logIn(credentials);
+    },
+  });
+}
+
+export function useCreateItem() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: Schemas['NewItem']) => answered(api.POST('/marketplace/item', { body })),
+    onSuccess: () => changed(client, 'items', 'item'),
+  });
+}
+
+export interface PurchaseRequest {
+  itemId: string;
+  type: Schemas['TransactionType'];
+  /** One an intent: however often it is sent, it buys once. */
+  idempotencyKey: string;
+}
+
+export function usePurchase() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ itemId, type, idempotencyKey }: PurchaseRequest) =>
+      answered(
+        api.POST('/marketplace/purchase', {
+          body: { itemId, type },
+          params: { header: { 'Idempotency-Key': idempotencyKey } },
+        }),
+      ),
+    // The key makes it safe to send again.
+    retry,
+    retryDelay,
+    onSuccess: ({ transaction, item }) => {
+      remember(transaction, item.name);
+      return changed(client, 'items', 'item', 'wallet');
+    },
+    // Whoever was faster changed what is shown here.
+    onError: () => changed(client, 'items', 'item', 'wallet'),
+  });
+}
+
+export function useCreateChannel() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: Schemas['NewChannel']) => answered(api.POST('/discourse/channel', { body })),
+    onSuccess: () => changed(client, 'channels'),
+  });
+}
+
+export function useCreatePost() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (body: Schemas['NewPost']) => answered(api.POST('/discourse/post', { body })),
+    onSuccess: () => changed(client, 'channel', 'channels'),
+  });
+}
+
+/** Reads again what a write changed. */
+async function changed(client: QueryClient, ...keys: string[]) {
+  await Promise.all(keys.map((key) => client.invalidateQueries({ queryKey: [key] })));
+}

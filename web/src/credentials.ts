@@ -1,0 +1,16 @@
+// The rules of names and passwords, told before the API has to.
+
+/** What is wrong with a username, or null. */
+export function usernameProblem(name: string): string | null {
+  if (name.length < 3) return 'At least 3 characters';
+  if (name.length > 64) return 'At most 64 characters';
+  return /^[A-Za-z0-9_.-]+$/.test(name) ? null : 'Only letters A to Z, digits, and _ . -';
+}
+
+/** What is wrong with a password, or null. */
+export function passwordProblem(password: string): string | null {
+  // As the API counts: characters, not UTF-16 units.
+  const { length } = [...password];
+  if (length < 6) return 'At least 6 characters';
+  return length > 128 ? 'At most 128 characters' : null;
+}

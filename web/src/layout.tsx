@@ -1,0 +1,186 @@
+// The frame of all pages behind the login: brand, places, wallet, who one is.
+import {
+  ActionIcon,
+  AppShell,
+  Container,
+  Group,
+  Menu,
+  Popover,
+  Skeleton,
+  Stack,
+  Text,
+  UnstyledButton,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from '@mantine/core';
+import {
+  IconApi,
+  IconBuildingStore,
+  IconChevronDown,
+  IconLayoutDashboard,
+  IconLogout,
+  IconMessages,
+  IconMoon,
+  IconSun,
+  IconWallet,
+} from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
+import { useEffect, useRef } from 'react';
+import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from 'react-router';
+import { apiBase } from './api/client';
+import { wallet } from './api/queries';
+import { Money } from './components/money';
+import { PersonAvatar } from './components/person';
+import { CURRENCY_NAMES } from './money';
+import { end, useMe } from './session';
+
+const PLACES = [
+  { to: '/marketplace', label: 'Marketplace', icon: IconBuildingStore },
+  { to: '/discourse', label: 'Discourse', icon: IconMessages },
+  { to: '/dashboard', label: 'Dashboard', icon: IconLayoutDashboard },
+];
+
+function Places() {
+  return PLACES.map(({ to, label, icon: Icon }) => (
+    <NavLink key={to} to={to} className="nav">
+      <Icon size={19} stroke={1.7} aria-hidden />
+      {label}
+    </NavLink>
+  ));
+}
+
+export function Brand() {
+  return (
+    <Link to="/" className="brand">
+      <img src="/icon.svg" width={28} height={28} alt="" />
+      capsim
+    </Link>
+  );
+}
+
+/** Turns light to dark and back. */
+export function SchemeToggle() {
+  const { setColorScheme } = useMantineColorScheme();
+  const scheme = useComputedColorScheme('light');
+  const other = scheme === 'dark' ? 'light' : 'dark';
+  return (
+    <ActionIcon
+      variant="subtle"
+      color="gray"
+      size="lg"
+      aria-label={`Switch to ${other} colours`}
+      onClick={() => setColorScheme(other)}
+    >
+      {scheme === 'dark' ? <IconSun size={19} stroke={1.7} /> : <IconMoon size={19} stroke={1.7} />}
+    </ActionIcon>
+  );
+}
+
+function Wallet() {
+  const { data: balances } = useQuery(wallet());
+  const first = balances?.[0];
+  return (
+    <Popover position="bottom-end" shadow="md" width={330} trapFocus>
+      <Popover.Target>
+        <UnstyledButton className="nav" aria-label="Wallet">
+          <IconWallet size={19} stroke={1.7} aria-hidden />
+          {first ? (
+            <Text component="span" visibleFrom="xs" fz="sm">
+              <Money amount={first.balance} currency={first.currency} />
+            </Text>
+          ) : (
+            <Skeleton width={110} height={16} visibleFrom="xs" />
+          )}
+          <IconChevronDown size={14} aria-hidden />
+        </UnstyledButton>
+      </Popover.Target>
+      <Popover.Dropdown aria-label="Wallet">
+        <Stack gap="sm">
+          <Text fz="sm" fw={600}>
+            Your wallet
+          </Text>
+          {balances?.map(({ balance, currency }) => (
+            <Group key={currency} justify="space-between" gap="xs" wrap="nowrap" data-currency={currency}>
+              <Text fz="sm" c="dimmed">
+                {CURRENCY_NAMES[currency]}
+              </Text>
+              <Money amount={balance} currency={currency} fz="sm" />
+            </Group>
+          ))}
+          <Text fz="sm" component={Link} to="/dashboard" className="link">
+            What is mine
+          </Text>
+        </Stack>
+      </Popover.Dropdown>
+    </Popover>
+  );
+}
+
+function Account() {
+  const me = useMe();
+  return (
+    <Menu position="bottom-end" shadow="md" width={220}>
+      <Menu.Target>
+        <UnstyledButton aria-label={`Account of ${me.username}`}>
+          <PersonAvatar id={me.userId} name={me.username} size="md" />
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>Logged in as {me.username}</Menu.Label>
+        <Menu.Item leftSection={<IconApi size={16} />} component="a" href={`${apiBase}/docs`} target="_blank">
+          API in Swagger UI
+        </Menu.Item>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => end('logged-out')}>
+          Log out
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+export function Layout() {
+  const { pathname } = useLocation();
+  const main = useRef<HTMLElement>(null);
+  const shown = useRef(pathname);
+  // A new page begins at its head, for those who listen, too.
+  useEffect(() => {
+    if (shown.current !== pathname) main.current?.focus({ preventScroll: true });
+    shown.current = pathname;
+  }, [pathname]);
+
+  return (
+    <AppShell header={{ height: 60 }} footer={{ height: { base: 58, sm: 0 } }}>
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <AppShell.Header bg="var(--surface)" withBorder>
+        <Container size={1240} h="100%">
+          <Group h="100%" justify="space-between" wrap="nowrap">
+            <Group gap="xl" wrap="nowrap">
+              <Brand />
+              <Group component="nav" gap={4} wrap="nowrap" visibleFrom="sm" aria-label="Places">
+                <Places />
+              </Group>
+            </Group>
+            <Group gap={6} wrap="nowrap">
+              <Wallet />
+              <SchemeToggle />
+              <Account />
+            </Group>
+          </Group>
+        </Container>
+      </AppShell.Header>
+      <AppShell.Main id="main" tabIndex={-1} ref={main}>
+        <Container size={1240} py={{ base: 'lg', sm: 'xl' }}>
+          <Outlet />
+        </Container>
+      </AppShell.Main>
+      <AppShell.Footer hiddenFrom="sm" bg="var(--surface)">
+        <nav className="tabs" aria-label="Places">
+          <Places />
+        </nav>
+      </AppShell.Footer>
+      <ScrollRestoration getKey={({ pathname, search }) => pathname + search} />
+    </AppShell>
+  );
+}

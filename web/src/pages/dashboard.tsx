@@ -1,0 +1,402 @@
+// What is mine, and what the system does.
+import {
+  Box,
+  Button,
+  Grid,
+  Group,
+  Paper,
+  Progress,
+  SimpleGrid,
+  Skeleton,
+  Stack,
+  Tabs,
+  Text,
+  Title,
+} from '@mantine/core';
+import { IconReceipt, IconTagStarred, IconTrendingUp } from '@tabler/icons-react';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { lazy, type ReactNode, Suspense } from 'react';
+import { Link } from 'react-router';
+import { ApiError } from '../api/problem';
+import { type Item, items, type Schemas, status, wallet } from '../api/queries';
+import { CurrencyMark, Money } from '../components/money';
+import { PageHead } from '../components/page';
+import { Empty, Failure, Lines } from '../components/states';
+import { When } from '../components/when';
+import { TRANSACTION_TYPE_WORDS } from '../components/words';
+import { CURRENCIES, CURRENCY_NAMES, format, minorUnits } from '../money';
+import { purchasesOf } from '../purchases';
+import { duration, hitRatio, requestRates, shares } from '../rates';
+import { useMe } from '../session';
+
+// The charts' library weighs as much as half the app: the page comes first.
+const RequestRate = lazy(() =>
+  import('../components/request-rate').then(({ RequestRate }) => ({ default: RequestRate })),
+);
+
+export function DashboardPage() {
+  return (
+    <>
+      <PageHead title="Dashboard">What is yours, and what the system does for it</PageHead>
+      <Stack gap={40}>
+        <section aria-labelledby="mine">
+          <Title order={2} id="mine" fz={22} mb="md">
+            Yours
+          </Title>
+          <Balances />
+          <Belongings />
+        </section>
+        <section aria-labelledby="system">
+          <SystemView />
+        </section>
+      </Stack>
+    </>
+  );
+}
+
+function Balances() {
+  const { data, error, refetch } = useQuery(wallet());
+  if (error && !data) return <Failure error={error} retry={refetch} />;
+  return (
+    <SimpleGrid cols={{ base: 2, md: 4 }} spacing="md" mb="md">
+      {CURRENCIES.map((currency) => {
+        const balance = data?.find((balance) => balance.currency === currency)?.balance;
+        return (
+          <Paper key={currency} className="surface" p="md">
+            <Group justify="space-between" gap={4} mb={6} wrap="nowrap">
+              <Text fz="sm" c="dimmed" truncate>
+                {CURRENCY_NAMES[currency]}
+              </Text>
+              <CurrencyMark currency={currency} />
+            </Group>
+            {balance === undefined ? (
+              <Skeleton h={24} />
+            ) : (
+              <Text className="money" fz={{ base: 17, sm: 22 }} fw={600} data-testid={`balance-${currency}`}>
+                {format(minorUnits(balance, currency), currency)}
+              </Text>
+            )}
+          </Paper>
+        );
+      })}
+    </SimpleGrid>
+  );
+}
+
+function Belongings() {
+  const me = useMe();
+  const listings = useQuery(items({ sellerId: me.userId, status: 'available', limit: 100 }));
+  const sales = useQuery(items({ sellerId: me.userId, status: 'sold', limit: 100 }));
+  const purchases = purchasesOf(me.userId);
+  const count = (number: number | undefined) => (number === undefined ? '' : ` (${number.toLocaleString('en')})`);
+  return (
+    <Paper className="surface" p={{ base: 'sm', sm: 'md' }}>
+      <Tabs defaultValue="listings">
+        <Tabs.List mb="sm">
+          <Tabs.Tab value="listings">Listings{count(listings.data?.pagination.total)}</Tabs.Tab>
+          <Tabs.Tab value="sales">Sales{count(sales.data?.pagination.total)}</Tabs.Tab>
+          <Tabs.Tab value="purchases">Purchases{count(purchases.length)}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="listings">
+          <Listings
+            query={listings}
+            time="Listed"
+            timeOf={(item) => item.createdAt}
+            empty={
+              <Empty
+                icon={IconTagStarred}
+                title="You sell nothing"
+                action={
+                  <Button component={Link} to="/marketplace/new" mt="xs">
+                    List something
+                  </Button>
+                }
+              >
+                What you put up for sale stands here until somebody buys it.
+              </Empty>
+            }
+          />
+        </Tabs.Panel>
+        <Tabs.Panel value="sales">
+          <Listings
+            query={sales}
+            time="Sold"
+            timeOf={(item) => item.updatedAt}
+            empty={
+              <Empty icon={IconTrendingUp} title="Nothing sold yet">
+                When somebody buys what you list, the money is in your wallet and the sale stands here.
+              </Empty>
+            }
+          />
+        </Tabs.Panel>
+        <Tabs.Panel value="purchases">
+          <Text fz="sm" c="dimmed" px="xs" pb="xs">
+            Bought in this browser. The system keeps all transactions, but tells them by item only.
+          </Text>
+          {purchases.length === 0 ? (
+            <Empty
+              icon={IconReceipt}
+              title="Nothing bought yet"
+              action={
+                <Button component={Link} to="/marketplace" mt="xs">
+                  Look around
+                </Button>
+              }
+            >
+              Your wallet is full. See what there is.
+            </Empty>
+          ) : (
+            <Rows
+              head={['What', 'As', 'Bought', 'Price']}
+              rows={purchases.map((purchase) => ({
+                key: purchase._id,
+                cells: [
+                  <ItemLink key="what" id={purchase.itemId} name={purchase.itemName} />,
+                  TRANSACTION_TYPE_WORDS[purchase.type].label,
+                  <When key="when" time={purchase.createdAt} />,
+                  <Money key="price" amount={purchase.price} currency={purchase.currency} />,
+                ],
+              }))}
+            />
+          )}
+        </Tabs.Panel>
+      </Tabs>
+    </Paper>
+  );
+}
+
+function Listings({
+  query: { data, error, refetch },
+  time,
+  timeOf,
+  empty,
+}: {
+  query: { data?: Schemas['ItemList']; error: unknown; refetch: () => void };
+  time: string;
+  timeOf: (item: Item) => string;
+  empty: ReactNode;
+}) {
+  if (error && !data) return <Failure error={error} retry={refetch} />;
+  if (!data) return <Lines count={4} />;
+  if (data.items.length === 0) return empty;
+  return (
+    <>
+      <Rows
+        head={['What', time, 'Price']}
+        rows={data.items.map((item) => ({
+          key: item._id,
+          cells: [
+            <ItemLink key="what" id={item._id} name={item.name} />,
+            <When key="when" time={timeOf(item)} />,
+            <Money key="price" amount={item.price} currency={item.currency} />,
+          ],
+        }))}
+      />
+      {data.pagination.total > data.items.length && (
+        <Text fz="sm" c="dimmed" p="xs">
+          The newest {data.items.length} of {data.pagination.total.toLocaleString('en')}.
+        </Text>
+      )}
+    </>
+  );
+}
+
+function ItemLink({ id, name }: { id: string; name: string }) {
+  return (
+    <Link to={`/marketplace/item/${id}`} className="link clamp">
+      {name}
+    </Link>
+  );
+}
+
+/** A table whose last column is an amount; cards on a phone. */
+function Rows({ head, rows }: { head: string[]; rows: { key: string; cells: ReactNode[] }[] }) {
+  const right = (column: number) => (column === head.length - 1 ? 'right' : undefined);
+  return (
+    <table className="table">
+      <thead>
+        <tr>
+          {head.map((label, column) => (
+            <th key={label} scope="col" className={right(column)}>
+              {label}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ key, cells }) => (
+          <tr key={key}>
+            {cells.map((cell, column) => (
+              <td key={head[column]} data-label={head[column]} className={right(column)}>
+                {cell}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+const HEALTH = {
+  healthy: { label: 'All replicas are up', up: true },
+  degraded: { label: 'Some replicas are down; the others serve all calls', up: false },
+  unhealthy: { label: 'A service has no replica left', up: false },
+};
+
+function SystemView() {
+  const { data, error, refetch } = useQuery(status(useQueryClient()));
+  const head = (
+    <Group justify="space-between" gap="xs" mb="md">
+      <Title order={2} id="system" fz={22}>
+        The system
+      </Title>
+      {data && !error && (
+        <Group gap={8} role="status">
+          <span className="dot" data-up={HEALTH[data.now.status].up} />
+          <Text fz="sm">{HEALTH[data.now.status].label}</Text>
+        </Group>
+      )}
+    </Group>
+  );
+  if (error) {
+    return (
+      <>
+        {head}
+        <Failure
+          error={error instanceof ApiError ? error : undefined}
+          message={error instanceof ApiError && error.status === 0 ? undefined : 'The gateway does not tell how it is.'}
+          retry={refetch}
+        />
+      </>
+    );
+  }
+  if (!data) {
+    return (
+      <>
+        {head}
+        <Skeleton h={260} radius="lg" />
+      </>
+    );
+  }
+  const { now, samples } = data;
+  const rates = requestRates(samples);
+  const ratio = hitRatio(now.cache);
+  return (
+    <>
+      {head}
+      <Grid gap="md">
+        <Grid.Col span={{ base: 12, md: 7 }}>
+          <Paper className="surface" p="md" h="100%">
+            <Group justify="space-between" align="baseline" mb="xs">
+              <Title order={3} fz={17}>
+                Requests a second
+              </Title>
+              <Text className="money" fz={22} fw={600}>
+                {(rates.at(-1)?.rate ?? 0).toFixed(1)}
+              </Text>
+            </Group>
+            <Suspense fallback={<Skeleton h={220} />}>
+              <RequestRate rates={rates} />
+            </Suspense>
+          </Paper>
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, md: 5 }}>
+          <SimpleGrid cols={2} spacing="md" h="100%">
+            <Figure
+              label="Cache hit ratio"
+              value={ratio === null ? 'no reads yet' : `${(ratio * 100).toFixed(1)} %`}
+              about={`${now.cache.hits.toLocaleString('en')} hits, ${now.cache.misses.toLocaleString('en')} misses`}
+            />
+            <Figure label="Requests" value={now.requests.toLocaleString('en')} about="since the gateway started" />
+            <Figure
+              label="Up for"
+              value={duration(now.uptimeSeconds)}
+              about={`${now.instance}, version ${now.version}`}
+            />
+            <Figure
+              label="Stores"
+              value={[...new Set(Object.values(now.backends))].join(', ')}
+              about={Object.entries(now.backends)
+                .map(([what, where]) => `${what}: ${where}`)
+                .join(', ')}
+            />
+          </SimpleGrid>
+        </Grid.Col>
+        {Object.entries(now.services)
+          .sort(([one], [other]) => other.localeCompare(one))
+          .map(([name, service]) => (
+            <Grid.Col key={name} span={{ base: 12, md: 6 }}>
+              <Service name={name} service={service} />
+            </Grid.Col>
+          ))}
+      </Grid>
+    </>
+  );
+}
+
+function Figure({ label, value, about }: { label: string; value: string; about: string }) {
+  return (
+    <Paper className="surface" p="md">
+      <Text fz="sm" c="dimmed">
+        {label}
+      </Text>
+      <Text className="clamp" fz={20} fw={600} style={{ fontVariantNumeric: 'tabular-nums' }}>
+        {value}
+      </Text>
+      <Text fz="xs" c="dimmed">
+        {about}
+      </Text>
+    </Paper>
+  );
+}
+
+/** The replicas of a service, and how its calls spread over them. */
+function Service({ name, service }: { name: string; service: Schemas['ServiceStatus'] }) {
+  const parts = shares(service.replicas);
+  const up = service.replicas.filter((replica) => replica.up).length;
+  return (
+    <Paper className="surface" p="md" data-testid={`service-${name}`}>
+      <Group justify="space-between" mb="sm">
+        <Title order={3} fz={17} tt="capitalize">
+          {name}
+        </Title>
+        <Text fz="sm" c="dimmed">
+          {up} of {service.replicas.length} replicas up
+        </Text>
+      </Group>
+      <Stack gap="sm">
+        {service.replicas.map((replica, index) => {
+          const percent = (parts[index] ?? 0) * 100;
+          return (
+            <Box key={replica.address} data-testid="replica" data-up={replica.up}>
+              <Group justify="space-between" gap="xs" mb={4} wrap="nowrap">
+                <Group gap={8} wrap="nowrap" miw={0}>
+                  <span className="dot" data-up={replica.up} />
+                  <Text fz="sm" truncate>
+                    {name}-{index + 1}
+                  </Text>
+                  <Text fz="xs" c="dimmed" truncate visibleFrom="xs">
+                    {replica.address}
+                  </Text>
+                  <Text fz="xs" fw={600} c={replica.up ? 'var(--accent)' : 'var(--mantine-color-error)'}>
+                    {replica.up ? 'up' : 'down'}
+                  </Text>
+                </Group>
+                <Text fz="sm" className="money">
+                  {replica.calls.toLocaleString('en')} calls
+                </Text>
+              </Group>
+              <Progress
+                value={percent}
+                color={replica.up ? 'pine' : 'gray'}
+                size="sm"
+                aria-label={`${percent.toFixed(0)} % of the calls of ${name} went to replica ${index + 1}`}
+              />
+            </Box>
+          );
+        })}
+      </Stack>
+    </Paper>
+  );
+}

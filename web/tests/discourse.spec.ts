@@ -1,0 +1,69 @@
+import { browserOf, expect, person, test, unique } from './fixtures';
+
+test('one opens a channel and posts in it; another one answers', async ({ browser }) => {
+  const [ada, bob, name] = [await person('ada'), await person('bob'), unique('Gold bugs')];
+  const page = await browserOf(browser, ada);
+  await page.goto('/discourse');
+  await page.getByRole('button', { name: 'Open a channel' }).first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Open it' }).click();
+  await expect(dialog.getByText('This is needed')).toBeVisible();
+  await dialog.getByLabel('Name').fill(name);
+  await dialog.getByLabel('Description').fill('All that glitters');
+  await dialog.getByLabel('Zone').fill('austrian');
+  await dialog.getByRole('button', { name: 'Open it' }).click();
+  await expect(page.getByRole('heading', { name })).toBeVisible();
+  await expect(page.getByText('Silence, so far')).toBeVisible();
+
+  await page.getByLabel('Your post').fill('The market sets the price of money.');
+  await page.getByRole('button', { name: 'Post', exact: true }).click();
+  const posts = page.getByRole('article');
+  await expect(posts).toHaveCount(1);
+  // It was categorised by its words.
+  await expect(posts.first()).toContainText('Economic');
+  await expect(page.getByLabel('Your post')).toHaveValue('');
+  await page.getByLabel('Your post').fill('Be kind.');
+  await page.getByRole('switch', { name: 'Pin it' }).click();
+  await page.getByRole('button', { name: 'Post', exact: true }).click();
+  await expect(posts).toHaveCount(2);
+
+  const other = await browserOf(browser, bob);
+  await other.goto(page.url());
+  await other.getByLabel('Your post').fill('So I hear.');
+  await other.getByRole('combobox', { name: 'Topic of the post' }).click();
+  await other.getByRole('option', { name: 'Philosophical' }).click();
+  await other.getByLabel('Title').fill('On value');
+  await expect(other.getByRole('switch', { name: 'Pin it' })).toHaveCount(0);
+  await other.getByRole('button', { name: 'Post', exact: true }).click();
+  await expect(other.getByRole('article')).toHaveCount(3);
+  // Pinned first, then the newest.
+  await expect(other.getByRole('article').nth(0)).toContainText('Be kind.');
+  await expect(other.getByRole('article').nth(1)).toContainText('On value');
+  await other.getByText('Economic', { exact: true }).first().click();
+  await expect(other.getByRole('article')).toHaveCount(1);
+  await expect(other).toHaveURL(/topic=economic/);
+});
+
+test('a private channel is unseen by others, a sovereign one unwritten', async ({ browser }) => {
+  const [ada, bob] = [await person('ada'), await person('bob')];
+  const [secret, crown, zone] = [unique('Secret'), unique('Crown'), unique('zone')];
+  const { id } = await ada.call('POST', '/discourse/channel', { name: secret, type: 'private', zone });
+  await ada.call('POST', '/discourse/channel', { name: crown, type: 'sovereign', zone });
+
+  const mine = await browserOf(browser, ada);
+  await mine.goto(`/discourse?zone=${zone}`);
+  await mine.getByRole('link', { name: new RegExp(secret) }).click();
+  await mine.getByLabel('Your post').fill('For my eyes.');
+  await mine.getByRole('button', { name: 'Post', exact: true }).click();
+  await expect(mine.getByRole('article')).toContainText('For my eyes.');
+
+  const others = await browserOf(browser, bob);
+  await others.goto(`/discourse?zone=${zone}`);
+  await others.getByRole('link', { name: new RegExp(crown) }).click();
+  await expect(others.getByText('only its owner posts')).toBeVisible();
+  await expect(others.getByLabel('Your post')).toHaveCount(0);
+  await expect(others.getByText(secret)).toHaveCount(0);
+  await others.goto(`/discourse/${id}`);
+  await expect(others.getByRole('heading', { name: 'This channel is private' })).toBeVisible();
+  await expect(others.getByText(secret)).toHaveCount(0);
+});

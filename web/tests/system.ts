@@ -1,0 +1,126 @@
+// Real systems to look at: capsim, or a gateway and replicas as processes of their own.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '../..');
+const binaries = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), process.env.CAPSIM_PROFILE ?? 'debug');
+
+/** Signs the tokens of test systems, so that tests can make tokens, too. */
+export const JWT_SECRET = 'a secret that only tests may know';
+/** Milliseconds for a process to come up. */
+const PATIENCE = 60_000;
+
+function start(binary: string, args: string[], env: Record<string, string> = {}): ChildProcess {
+  const child = spawn(join(binaries, binary), args, {
+    cwd: root,
+    env: { PATH: process.env.PATH, JWT_SECRET, RUST_LOG: 'warn', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  child.on('error', (error) => {
+    throw new Error(`cannot run ${binary}, build it first (cargo build --workspace --bins): ${error.message}`);
+  });
+  return child;
+}
+
+/** Asks a process to stop, and waits until it has. */
+async function stop(child: ChildProcess) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGTERM');
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`${child.spawnfile} ended with ${code}`);
+}
+
+function temporaryDirectory() {
+  return mkdtempSync(join(tmpdir(), 'capsim-web-'));
+}
+
+/** Everything in one process, as `make run` has it, on free ports. */
+export async function startCapsim() {
+  const data = temporaryDirectory();
+  const ports = ['--gateway-port=0', '--web-port=0', '--marketplace-ports=0,0,0', '--discourse-ports=0,0,0'];
+  const child = start('capsim', ['--data-dir', data, ...ports, '--rate-limit=0', '--auth-rate-limit=0']);
+  let guide = '';
+  await new Promise<void>((up, down) => {
+    child.stdout?.on('data', (text) => {
+      guide += text;
+      if (guide.includes('Ctrl-C stops')) up();
+    });
+    child.on('exit', (code) => down(new Error(`capsim ended with ${code}`)));
+  });
+  const place = (pattern: RegExp) => pattern.exec(guide)?.[1] ?? '';
+  return {
+    web: place(/Web UI\s+(\S+)/).replace('127.0.0.1', 'localhost'),
+    gateway: place(/REST API\s+(\S+)/).replace('127.0.0.1', 'localhost'),
+    async stop() {
+      await stop(child);
+      rmSync(data, { recursive: true });
+    },
+  };
+}
+
+/** Fills the system at `gateway`, as a newcomer would. */
+export async function seed(gateway: string) {
+  const child = start('capsim', ['seed', '--gateway', gateway]);
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`capsim seed ended with ${code}`);
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  for (const server of servers) server.close();
+  return ports;
+}
+
+/** A gateway with three replicas of each service, each a process that can be killed. */
+export async function startProcesses() {
+  const data = temporaryDirectory();
+  const [gatewayPort = 0, ...ports] = await freePorts(7);
+  const replicas = ports.map((port, index) => {
+    const service = index < 3 ? 'marketplace' : 'discourse';
+    return start(service, ['--host=127.0.0.1', `--port=${port}`, `--data-dir=${data}`]);
+  });
+  const addresses = ports.map((port) => `127.0.0.1:${port}`);
+  const gateway = start('gateway', [
+    '--host=127.0.0.1',
+    `--port=${gatewayPort}`,
+    `--data-dir=${data}`,
+    `--marketplace-replicas=${addresses.slice(0, 3)}`,
+    `--discourse-replicas=${addresses.slice(3)}`,
+    '--rate-limit=0',
+    '--auth-rate-limit=0',
+  ]);
+  const url = `http://localhost:${gatewayPort}`;
+  await until(`${url} is healthy`, async () => {
+    const answer = await fetch(`${url}/status`).catch(() => undefined);
+    return (await answer?.json())?.status === 'healthy';
+  });
+  return {
+    gateway: url,
+    marketplace: replicas.slice(0, 3),
+    async stop() {
+      await stop(gateway);
+      await Promise.all(replicas.map(stop));
+      rmSync(data, { recursive: true });
+    },
+  };
+}
+
+/** Polls until something holds. */
+export async function until(what: string, holds: () => Promise<boolean>) {
+  const end = Date.now() + PATIENCE;
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`not within ${PATIENCE} ms: ${what}`);
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
