@@ -57,6 +57,10 @@ pub async fn serve(
         move || store.pool()
     });
     let health = Health::new(SERVICE).await;
+    metrics.watch_store(store.backend(), {
+        let health = health.clone();
+        move || health.is_healthy()
+    });
     let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
     let mut routes = RoutesBuilder::default();
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));

@@ -100,10 +100,19 @@ impl App {
         let ttl = options.cache_ttl;
         let (redis, users, cache): (_, Arc<dyn Users>, Arc<dyn Cache>) = match stores {
             Stores::Embedded { data_dir } => {
-                (None, Arc::new(EmbeddedUsers::open(&data_dir)?), Arc::new(MemoryCache::new(ttl)))
+                let users = EmbeddedUsers::open(&data_dir)?;
+                metrics.watch_pool("embedded", {
+                    let users = users.clone();
+                    move || users.pool()
+                });
+                (None, Arc::new(users), Arc::new(MemoryCache::new(ttl)))
             }
             Stores::Redis { url, prefix } => {
                 let redis = Redis::connect(&url, &prefix, &tasks, shutdown)?;
+                metrics.watch_store("redis", {
+                    let redis = redis.clone();
+                    move || redis.is_up()
+                });
                 let cache = RedisCache::new(redis.clone(), ttl, &tasks, shutdown);
                 (Some(redis.clone()), Arc::new(RedisUsers::new(redis)), Arc::new(cache))
             }

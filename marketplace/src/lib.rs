@@ -64,6 +64,10 @@ pub async fn serve(
         move || store.pool()
     });
     let health = Health::new(SERVICE).await;
+    metrics.watch_store(store.backend(), {
+        let health = health.clone();
+        move || health.is_healthy()
+    });
     let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
     let mut routes = RoutesBuilder::default();
     let service = Service { store: Arc::clone(&store), economy: Economy::new(metrics.meter()) };

@@ -120,6 +120,16 @@ impl Metrics {
         ConnectionGuard(self.clone())
     }
 
+    /// Reports whether `store` answers from now on; `up` is asked at each scrape and must not wait for it.
+    pub fn watch_store(&self, store: &'static str, up: impl Fn() -> bool + Send + Sync + 'static) {
+        self.inner
+            .meter
+            .u64_observable_gauge("store_up")
+            .with_description("1 while the store answers this process")
+            .with_callback(move |observer| observer.observe(up().into(), &[KeyValue::new("store", store)]))
+            .build();
+    }
+
     /// Reports the connections to `store` from now on; `state` is asked at each scrape.
     pub fn watch_pool(&self, store: &'static str, state: impl Fn() -> PoolState + Clone + Send + Sync + 'static) {
         let label = |name, value: &'static str| KeyValue::new(name, value);
@@ -183,11 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_is_asked_at_each_scrape_and_let_go_with_the_metrics() {
+    fn a_store_is_asked_at_each_scrape_and_let_go_with_the_metrics() {
         let metrics = Metrics::new("discourse").expect("metrics");
         let in_use = Arc::new(AtomicU64::new(3));
         let now = Arc::clone(&in_use);
         metrics.watch_pool("postgresql", move || PoolState { in_use: now.load(Relaxed), idle: 1, max: 10 });
+        let now = Arc::clone(&in_use);
+        metrics.watch_store("postgresql", move || now.load(Relaxed) == 7);
         for count in [3, 7] {
             in_use.store(count, Relaxed);
             let text = metrics.render().expect("text");
@@ -195,6 +207,7 @@ mod tests {
                 format!(r#"store_connections{{state="in_use",store="postgresql"}} {count}"#),
                 r#"store_connections{state="idle",store="postgresql"} 1"#.to_owned(),
                 r#"store_connections_max{store="postgresql"} 10"#.to_owned(),
+                format!(r#"store_up{{store="postgresql"}} {}"#, u8::from(count == 7)),
             ] {
                 assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
             }

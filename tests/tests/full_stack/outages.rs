@@ -47,6 +47,18 @@ async fn write_on(user: &User, path: &str, body: impl Fn(usize) -> Value, stop: 
     acknowledged
 }
 
+/// How many processes say in their metrics that they do not reach their store.
+async fn without_store(system: &System) -> usize {
+    let mut count = 0;
+    for server in system.marketplace.iter().chain(&system.discourse).chain([&system.gateway]) {
+        let metrics = reqwest::get(format!("http://{}/metrics", server.address())).await.unwrap().text().await.unwrap();
+        let up: Vec<_> = metrics.lines().filter(|line| line.starts_with("store_up{")).collect();
+        assert_eq!(up.len(), 1, "{}: {metrics}", server.address());
+        count += usize::from(up[0].ends_with(" 0"));
+    }
+    count
+}
+
 /// Lets `store` crash and come back while `writes` flow; `read` must work before and after, and be refused between.
 async fn crash_and_return(
     system: &mut System,
@@ -62,11 +74,13 @@ async fn crash_and_return(
         let asked = Instant::now();
         assert_eq!(read().await.problem(), (503, "unavailable"));
         assert!(asked.elapsed() < Duration::from_secs(1), "a store that is down is an answer, not a hang");
+        eventually("metrics tell", async || without_store(system).await == 3).await;
         store.start().await;
         let back = Instant::now();
         eventually("reads work again", async || read().await.status == 200).await;
         assert!(back.elapsed() < RECOVERY, "it took {:?}", back.elapsed());
         system.all_up().await;
+        eventually("metrics tell", async || without_store(system).await == 0).await;
         assert_no_restart(system);
         stop.store(true, Ordering::Relaxed);
     };
@@ -171,6 +185,7 @@ async fn redis_crashes_and_comes_back() {
     let status = ada.get("/status").await;
     assert_eq!((status.status, &status.json["status"]), (200, &json!("degraded")));
     assert_eq!(status.json["unavailable"], json!(["redis"]));
+    assert_eq!(without_store(&system).await, 1);
 
     store.start().await;
     let back = Instant::now();
@@ -184,6 +199,7 @@ async fn redis_crashes_and_comes_back() {
     assert!(back.elapsed() < RECOVERY, "it took {:?}", back.elapsed());
     let login = ada.post("/auth/login", &credentials).await;
     assert_eq!(login.status, 200, "the account is still there: {login:?}");
+    assert_eq!(without_store(&system).await, 0);
     system.all_up().await;
     assert_no_restart(&mut system);
 }

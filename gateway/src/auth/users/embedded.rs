@@ -9,7 +9,10 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use platform::sqlite::{self, Sqlite};
+use platform::{
+    metrics::PoolState,
+    sqlite::{self, Sqlite},
+};
 use uuid::Uuid;
 
 use super::{User, Users, UsersError};
@@ -34,6 +37,11 @@ impl EmbeddedUsers {
     /// Opens or creates `data_dir/gateway.db`.
     pub(crate) fn open(data_dir: &Path) -> anyhow::Result<Self> {
         Ok(Self(Sqlite::open(&data_dir.join("gateway.db"), MIGRATIONS)?))
+    }
+
+    /// The connections to the database.
+    pub(crate) fn pool(&self) -> PoolState {
+        self.0.pool()
     }
 }
 
