@@ -4,7 +4,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: run web test fmt lint openapi pictures bench
+.PHONY: run web env up down test compose-test fmt lint openapi pictures bench
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
@@ -20,11 +20,30 @@ web/dist/index.html: web/node_modules/.package-lock.json docs/openapi.json $(WEB
 web/node_modules/.package-lock.json: web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund
 
+# Secrets for the full stack, in compose/.env; those that are there stay.
+env:
+	./scripts/make-env
+
+# The full stack in containers, until `make down`.
+up: env
+	docker compose --file compose/docker-compose.yml up --build --detach --wait
+
+down:
+	docker compose --file compose/docker-compose.yml down
+
 # All checks and all tests, with all that they need.
 test: lint web
 	cargo build --workspace --bins
 	./scripts/with-backends cargo test --workspace
 	./scripts/with-chromium npm --prefix web test
+	./scripts/monitoring test
+	./scripts/with-system ./scripts/check-openapi
+	./scripts/with-system ./scripts/check-postman
+	./scripts/compose-test --if-possible
+
+# The full stack under another name: up, used, a replica killed, restarted, taken away.
+compose-test:
+	./scripts/compose-test
 
 lint:
 	cargo fmt --all --check

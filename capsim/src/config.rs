@@ -31,9 +31,8 @@ pub struct Config {
     /// Key that signs the tokens, 32 bytes or more; by default a random one in the data directory.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<gateway::config::JwtSecret>,
-    /// What is logged, such as `info` or `info,gateway=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
-    pub rust_log: String,
+    #[command(flatten)]
+    pub telemetry: platform::telemetry::Options,
     #[command(flatten)]
     pub options: gateway::config::Options,
     #[command(flatten)]

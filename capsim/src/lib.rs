@@ -16,10 +16,7 @@ use std::{
 };
 
 use anyhow::Context;
-use gateway::{
-    Settings,
-    auth::{password, users::embedded::EmbeddedUsers},
-};
+use gateway::{Settings, Stores, auth::password};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -67,10 +64,10 @@ impl System {
             },
             password_rounds: password::ROUNDS,
             options,
+            stores: Stores::Embedded { data_dir: data_dir.clone() },
         };
         let items = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy)?);
         let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir)?);
-        let users = Arc::new(EmbeddedUsers::open(&data_dir)?);
 
         let mut system = Self {
             data_dir,
@@ -93,7 +90,7 @@ impl System {
         system.processes.spawn(web::serve(web, pages, shutdown.clone()));
         system.processes.spawn(async move {
             let _done = gateway_done.drop_guard();
-            gateway::serve(gateway, settings, users, shutdown).await
+            gateway::serve(gateway, settings, shutdown).await
         });
         Ok(system)
     }

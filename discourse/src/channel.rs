@@ -1,7 +1,8 @@
 //! Channels, and who may do what in them.
 
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations, words};
+use platform::{Caller, Error, Kind, Page, PageInfo, time, trace, validate::Violations, words};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{post::Post, store::Store, topic::Topic};
@@ -131,13 +132,20 @@ pub struct ChannelPage {
 
 /// The channels of one page that the viewer may see, newest first.
 pub async fn list(store: &dyn Store, viewer: Option<Caller>, query: ChannelQuery) -> Result<ChannelList, Error> {
-    let (channels, total) = store.list_channels(viewer.map(|viewer| viewer.id), &query).await?;
+    let (channels, total) = store
+        .list_channels(viewer.map(|viewer| viewer.id), &query)
+        .instrument(trace::store(store.backend(), "channels.list"))
+        .await?;
     Ok(ChannelList { channels, info: query.page.of(total) })
 }
 
 /// A channel and a page of its posts; every [`ChannelError`].
 pub async fn read(store: &dyn Store, viewer: Option<Caller>, query: PostQuery) -> Result<ChannelPage, Error> {
-    let (channel, posts, total) = store.channel(&query).await?.ok_or(ChannelError::NotFound)?;
+    let (channel, posts, total) = store
+        .channel(&query)
+        .instrument(trace::store(store.backend(), "channels.get"))
+        .await?
+        .ok_or(ChannelError::NotFound)?;
     if !channel.may_read(viewer.map(|viewer| viewer.id)) {
         return Err(ChannelError::AccessDenied.into());
     }
@@ -146,7 +154,10 @@ pub async fn read(store: &dyn Store, viewer: Option<Caller>, query: PostQuery) -
 
 /// Opens a channel in the caller's name.
 pub async fn create(store: &dyn Store, creator: Caller, channel: NewChannel) -> Result<Channel, Error> {
-    Ok(store.create_channel(creator.id, channel, time::now()).await?)
+    Ok(store
+        .create_channel(creator.id, channel, time::now())
+        .instrument(trace::store(store.backend(), "channels.create"))
+        .await?)
 }
 
 #[cfg(test)]

@@ -52,6 +52,10 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let metrics = Metrics::new("discourse")?;
+    metrics.watch_pool(store.backend(), {
+        let store = Arc::clone(&store);
+        move || store.pool()
+    });
     let health = Health::new(SERVICE).await;
     let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
     let mut routes = RoutesBuilder::default();

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use discourse::{Config, config::DatabaseUrl, store};
-use platform::{logging, server, shutdown};
+use platform::{probe, server, shutdown, telemetry};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -11,7 +11,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    logging::init(&config.rust_log)?;
+    if config.health_check {
+        return probe::ask(&config.host, config.port).await;
+    }
+    let _telemetry = telemetry::init(&config.telemetry, "discourse", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
     let store = store::open(config.database_url.as_ref().map(DatabaseUrl::as_str), &config.data_dir)?;
     let listener = server::bind(&config.host, config.port).await?;

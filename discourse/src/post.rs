@@ -1,7 +1,8 @@
 //! Posts.
 
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, time, validate::Violations};
+use platform::{Caller, Error, Kind, time, trace, validate::Violations};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
@@ -87,7 +88,10 @@ pub fn permit(channel: Option<&Channel>, author: Uuid, post: &NewPost) -> Result
 
 /// Posts in the caller's name; every [`PostError`].
 pub async fn create(store: &dyn Store, author: Caller, post: NewPost) -> Result<Post, Error> {
-    Ok(store.create_post(author.id, post, time::now()).await??)
+    Ok(store
+        .create_post(author.id, post, time::now())
+        .instrument(trace::store(store.backend(), "posts.create"))
+        .await??)
 }
 
 #[cfg(test)]

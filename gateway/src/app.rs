@@ -1,11 +1,12 @@
 //! The parts of a gateway, and how it starts and stops.
 
 use std::{
+    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
 
-use platform::metrics::Metrics;
+use platform::{Secret, metrics::Metrics};
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -13,12 +14,18 @@ use tonic::{Code, Response, Status};
 use tracing::Instrument;
 
 use crate::{
-    auth::{Auth, password::Passwords, token::Tokens, users::Users},
+    auth::{
+        Auth,
+        password::Passwords,
+        token::Tokens,
+        users::{Users, embedded::EmbeddedUsers, redis::RedisUsers},
+    },
     balance::{Balancer, ReplicaAddress},
-    cache::{Cache, MemoryCache, ResponseCache, Tag},
+    cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
     config::{JwtSecret, Options},
     error::Problem,
     rate_limit::Limit,
+    redis::Redis,
     routes,
 };
 
@@ -28,7 +35,7 @@ const MAX_IN_FLIGHT: usize = 1024;
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
 /// What a gateway is made with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub instance: String,
     pub marketplace_replicas: Vec<ReplicaAddress>,
@@ -37,6 +44,16 @@ pub struct Settings {
     /// PBKDF2 rounds of new passwords: [`crate::auth::password::ROUNDS`] but in tests.
     pub password_rounds: u32,
     pub options: Options,
+    pub stores: Stores,
+}
+
+/// Where users, cached answers and rate limits are kept.
+#[derive(Clone, Debug)]
+pub enum Stores {
+    /// Users in a file, the rest in memory.
+    Embedded { data_dir: PathBuf },
+    /// All in Redis, shared by the gateways that use the same URL and prefix.
+    Redis { url: Secret, prefix: String },
 }
 
 /// The parts that handlers and middleware use.
@@ -45,6 +62,8 @@ pub struct App {
     pub(crate) auth: Auth,
     pub(crate) cache: ResponseCache,
     pub(crate) balancers: [Balancer; 2],
+    /// Where there is one.
+    pub(crate) redis: Option<Redis>,
     pub(crate) call_limit: Arc<Limit>,
     pub(crate) auth_limit: Arc<Limit>,
     pub(crate) in_flight: Semaphore,
@@ -59,15 +78,18 @@ pub struct App {
 }
 
 impl App {
-    pub(crate) fn new(
-        settings: Settings,
-        users: Arc<dyn Users>,
-        shutdown: &CancellationToken,
-    ) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new(settings: Settings, shutdown: &CancellationToken) -> anyhow::Result<Arc<Self>> {
         use proto::{discourse::discourse_server, marketplace::marketplace_server};
 
-        let Settings { instance, marketplace_replicas, discourse_replicas, jwt_secret, password_rounds, options } =
-            settings;
+        let Settings {
+            instance,
+            marketplace_replicas,
+            discourse_replicas,
+            jwt_secret,
+            password_rounds,
+            options,
+            stores,
+        } = settings;
         let metrics = Metrics::new("gateway")?;
         let tasks = TaskTracker::new();
         let balancer =
@@ -75,9 +97,20 @@ impl App {
         let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &marketplace_replicas);
         let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &discourse_replicas);
         let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl);
-        let cache =
-            (!options.cache_ttl.is_zero()).then(|| Arc::new(MemoryCache::new(options.cache_ttl)) as Arc<dyn Cache>);
-        let (call_limit, auth_limit) = (Arc::new(Limit::of_calls(&options)), Arc::new(Limit::of_auth(&options)));
+        let ttl = options.cache_ttl;
+        let (redis, users, cache): (_, Arc<dyn Users>, Arc<dyn Cache>) = match stores {
+            Stores::Embedded { data_dir } => {
+                (None, Arc::new(EmbeddedUsers::open(&data_dir)?), Arc::new(MemoryCache::new(ttl)))
+            }
+            Stores::Redis { url, prefix } => {
+                let redis = Redis::connect(&url, &prefix, &tasks, shutdown)?;
+                let cache = RedisCache::new(redis.clone(), ttl, &tasks, shutdown);
+                (Some(redis.clone()), Arc::new(RedisUsers::new(redis)), Arc::new(cache))
+            }
+        };
+        let cache = Some(cache).filter(|_| !ttl.is_zero());
+        let call_limit = Arc::new(Limit::of_calls(&options, redis.as_ref()));
+        let auth_limit = Arc::new(Limit::of_auth(&options, redis.as_ref()));
         for limit in [&call_limit, &auth_limit] {
             tasks.spawn(Arc::clone(limit).sweep(shutdown.clone()));
         }
@@ -86,6 +119,7 @@ impl App {
             auth: Auth::new(users, Passwords::new(password_rounds)?, tokens),
             cache: ResponseCache::new(cache, &metrics),
             balancers: [marketplace.clone(), discourse.clone()],
+            redis,
             call_limit,
             auth_limit,
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
@@ -138,16 +172,13 @@ fn may_have_committed<T>(outcome: &Result<T, Status>) -> bool {
 }
 
 /// Serves a gateway until `shutdown`, then finishes the requests in flight.
-pub async fn serve(
-    listener: TcpListener,
-    settings: Settings,
-    users: Arc<dyn Users>,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     // The health checks of the replicas go on until the last request is answered.
     let drained = CancellationToken::new();
     let _drop_guard = drained.clone().drop_guard();
-    let app = App::new(settings, users, &drained)?;
+    let app = App::new(settings, &drained)?;
+    let (users, cache) = (app.auth.backend(), app.cache.backend());
+    tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "gateway is up");
     platform::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
     drained.cancel();
     app.tasks.close();

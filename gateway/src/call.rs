@@ -12,6 +12,7 @@ use platform::{
     Caller,
     caller::{USER_ID, USER_NAME},
     observe::{REQUEST_ID, RequestId},
+    trace::TRACEPARENT,
 };
 use tokio::time::Instant;
 use tonic::{
@@ -24,8 +25,8 @@ use crate::{auth::token::Unauthorized, balance::Policy, error::Problem};
 /// How long a service may take for a call, retries included.
 const UPSTREAM_DEADLINE: Duration = Duration::from_secs(5);
 
-/// W3C Trace Context, passed on as it came.
-const TRACE_CONTEXT: [&str; 2] = ["traceparent", "tracestate"];
+/// W3C Trace Context, passed on as it came; where traces are sent the balancer puts its own in its place.
+const TRACE_CONTEXT: [&str; 2] = [TRACEPARENT, "tracestate"];
 
 /// Who the token says is calling, in the request's extensions; put there by [`crate::middleware::identify`].
 #[derive(Clone, Debug)]

@@ -4,8 +4,9 @@ use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
+use platform::Secret;
 
-use crate::balance::ReplicaAddress;
+use crate::{app::Stores, balance::ReplicaAddress};
 
 /// Configuration of the gateway process.
 #[derive(clap::Parser, Debug)]
@@ -36,17 +37,35 @@ pub struct Config {
         default_value = "127.0.0.1:4001,127.0.0.1:4002,127.0.0.1:4003"
     )]
     pub discourse_replicas: Vec<ReplicaAddress>,
+    /// Redis for users, answers and rate limits, such as redis://:password@host:6379/0; embedded and in memory if unset.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<Secret>,
+    /// What every key in Redis begins with, where several systems share one.
+    #[arg(long, env = "REDIS_PREFIX", default_value = "")]
+    pub redis_prefix: String,
     /// Directory of the embedded user store.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
     /// Key that signs the tokens, 32 bytes or more; all gateways need the same.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<JwtSecret>,
-    /// What is logged, such as `info` or `info,gateway=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
-    pub rust_log: String,
+    /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
+    #[arg(long)]
+    pub health_check: bool,
+    #[command(flatten)]
+    pub telemetry: platform::telemetry::Options,
     #[command(flatten)]
     pub options: Options,
+}
+
+impl Config {
+    /// What `REDIS_URL` decides.
+    pub fn stores(&self) -> Stores {
+        match &self.redis_url {
+            Some(url) => Stores::Redis { url: url.clone(), prefix: self.redis_prefix.clone() },
+            None => Stores::Embedded { data_dir: self.data_dir.clone() },
+        }
+    }
 }
 
 /// What the gateway does, wherever it runs.

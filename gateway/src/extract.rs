@@ -7,11 +7,12 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
+use platform::money::parse_decimal;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny},
 };
-use serde_json::error::Category;
+use serde_json::{error::Category, value::RawValue};
 
 use crate::error::Problem;
 
@@ -110,6 +111,16 @@ pub(crate) fn whole_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         .map_err(|_| serde::de::Error::custom(format_args!("must be a whole number up to {}", u32::MAX)))
 }
 
+/// Reads a whole number from a body, also one that is written as `7.0`: to JSON Schema these are integers too. From its
+/// text, since a float on the way would not hold every integer.
+pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(raw) = Option::<&RawValue>::deserialize(deserializer)? else { return Ok(None) };
+    let (sign, magnitude) = raw.get().strip_prefix('-').map_or((1, raw.get()), |rest| (-1, rest));
+    parse_decimal(magnitude, 0)
+        .map(|integer| Some(sign * integer))
+        .map_err(|_| serde::de::Error::custom("expected a whole number of 64 bits"))
+}
+
 /// The `{id}` of a path.
 #[derive(Debug)]
 pub(crate) struct Id<T>(pub T);
@@ -153,6 +164,30 @@ mod tests {
         let problem = parse::<Body>(br#"{"tags": ["a", 1]}"#).expect_err("wrong");
         let text = format!("{problem:?}");
         assert!(text.contains("tags[1]") && text.contains("422"), "{text}");
+    }
+
+    #[test]
+    fn integers_are_read_by_their_value() {
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default, deserialize_with = "integer")]
+            id: Option<i64>,
+        }
+        let id = |text: &str| parse::<Body>(text.as_bytes()).map(|body| body.id).map_err(|p| p.status().as_u16());
+        for (text, expected) in [
+            (r#"{"id": 7}"#, Some(7)),
+            (r#"{"id": 7.0}"#, Some(7)),
+            (r#"{"id": -7e1}"#, Some(-70)),
+            (r#"{"id": 2251799813685247.0}"#, Some(2_251_799_813_685_247)),
+            (r#"{"id": 9223372036854775807}"#, Some(i64::MAX)),
+            (r#"{"id": null}"#, None),
+            ("{}", None),
+        ] {
+            assert_eq!(id(text), Ok(expected), "{text}");
+        }
+        for text in [r#"{"id": 7.5}"#, r#"{"id": 1e19}"#, r#"{"id": 9223372036854775808}"#, r#"{"id": "7"}"#] {
+            assert_eq!(id(text), Err(422), "{text}");
+        }
     }
 
     #[test]

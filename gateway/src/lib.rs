@@ -8,6 +8,7 @@
 //! | round robin, ejection, retries, deadlines | [`balance`] |
 //! | the response cache and its generations | [`cache`] |
 //! | users, passwords, tokens | [`auth`] |
+//! | the connection to Redis, and its breaker | `redis` |
 //! | errors as clients see them | [`error`] |
 //! | settings | [`config`] |
 
@@ -22,7 +23,8 @@ mod extract;
 mod middleware;
 mod openapi;
 mod rate_limit;
+mod redis;
 mod routes;
 
-pub use app::{Settings, serve};
+pub use app::{Settings, Stores, serve};
 pub use openapi::openapi;

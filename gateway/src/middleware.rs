@@ -153,7 +153,11 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::{app::Settings, auth::users::embedded::EmbeddedUsers, config::Config, routes};
+    use crate::{
+        app::{Settings, Stores},
+        config::Config,
+        routes,
+    };
 
     /// A gateway whose replicas nobody has started.
     fn app(data: &tempfile::TempDir) -> Arc<App> {
@@ -165,9 +169,9 @@ mod tests {
             jwt_secret: "x".repeat(32).into(),
             password_rounds: 1000,
             options: config.options,
+            stores: Stores::Embedded { data_dir: data.path().to_owned() },
         };
-        let users = Arc::new(EmbeddedUsers::open(data.path()).expect("opens"));
-        App::new(settings, users, &CancellationToken::new()).expect("starts")
+        App::new(settings, &CancellationToken::new()).expect("starts")
     }
 
     async fn status_of(app: &Arc<App>, request: Request) -> StatusCode {

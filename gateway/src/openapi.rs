@@ -3,7 +3,6 @@
 mod example;
 mod problems;
 
-use serde_json::json;
 use utoipa::{
     Modify, OpenApi as _,
     openapi::{
@@ -118,18 +117,19 @@ fn refer_to_headers(response: &mut Response, names: &[&str]) {
 }
 
 /// A read that can answer "not modified" goes through the cache.
+// These parameters have no examples: Swagger UI would fill them in, and no first try would see the cache.
 fn describe_cache(operation: &mut Operation) {
     if !operation.responses.responses.contains_key("304") {
         return;
     }
-    let parameter = |name: &str, description: &str, example: &str| {
+    let parameter = |name: &str, description: &str| {
         let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
         let schema = ObjectBuilder::new().schema_type(Type::String);
-        parameter.description(Some(description)).schema(Some(schema)).example(Some(json!(example))).build()
+        parameter.description(Some(description)).schema(Some(schema)).build()
     };
     operation.parameters.get_or_insert_default().extend([
-        RefOr::T(parameter("If-None-Match", "`ETag` of an answer that is known: 304 if it is still so", "\"1f2e\"")),
-        RefOr::T(parameter("Cache-Control", "`no-cache` for an answer that is not from the cache", "no-cache")),
+        RefOr::T(parameter("If-None-Match", "`ETag` of an answer that is known: 304 if it is still so")),
+        RefOr::T(parameter("Cache-Control", "`no-cache` for an answer that is not from the cache")),
     ]);
     for status in ["200", "304"] {
         if let Some(RefOr::T(response)) = operation.responses.responses.get_mut(status) {

@@ -35,9 +35,13 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .merge(limited(auth(), &app.auth_limit))
         .merge(ops())
         .split_for_parts();
-    let docs = SwaggerUi::new("/docs")
-        .url("/openapi.json", openapi::complete(api))
-        .config(Config::default().persist_authorization(true).try_it_out_enabled(true).display_request_duration(true));
+    let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(api)).config(
+        Config::default()
+            .deep_linking(true)
+            .persist_authorization(true)
+            .try_it_out_enabled(true)
+            .display_request_duration(true),
+    );
     let router = router
         .with_state(Arc::clone(app))
         .merge(Router::from(docs).layer(from_fn(ops::docs_headers)))

@@ -28,9 +28,12 @@ pub struct Config {
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// What is logged, such as `info` or `info,marketplace=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
-    pub rust_log: String,
+    #[command(flatten)]
+    pub telemetry: platform::telemetry::Options,
+
+    /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
+    #[arg(long)]
+    pub health_check: bool,
 
     #[command(flatten)]
     pub options: Options,

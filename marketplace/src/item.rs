@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use platform::{
     Caller, Currency, Error, Kind, Money, Page, PageInfo,
     money::{ParseMoneyError, parse_decimal},
+    trace,
     validate::Violations,
     words,
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{id, purchase::Transaction, store::Store, time};
+use crate::{economy::Economy, id, purchase::Transaction, store::Store, time};
 
 /// Characters of a name.
 pub const NAME_LENGTH: RangeInclusive<usize> = 1..=200;
@@ -213,17 +215,17 @@ pub fn tags(given: Vec<String>, violations: &mut Violations) -> Vec<String> {
 
 /// The page of listings that was asked for.
 pub async fn list(store: &dyn Store, query: ItemQuery) -> Result<ItemPage, Error> {
-    let (items, total) = store.list_items(&query).await?;
+    let (items, total) = store.list_items(&query).instrument(trace::store(store.backend(), "items.list")).await?;
     Ok(ItemPage { items, info: query.page.of(total) })
 }
 
 /// One listing with its seller and history; [`ItemNotFound`].
 pub async fn get(store: &dyn Store, id: ObjectId) -> Result<ItemDetails, Error> {
-    Ok(store.item(id).await?.ok_or(ItemNotFound)?)
+    Ok(store.item(id).instrument(trace::store(store.backend(), "items.get")).await?.ok_or(ItemNotFound)?)
 }
 
 /// Puts something up for sale in the seller's name.
-pub async fn create(store: &dyn Store, seller: Caller, new: NewItem) -> Result<Item, Error> {
+pub async fn create(store: &dyn Store, economy: &Economy, seller: Caller, new: NewItem) -> Result<Item, Error> {
     let now = time::now();
     let NewItem { name, description, category, price, is_premium, tags } = new;
     let item = Item {
@@ -239,7 +241,8 @@ pub async fn create(store: &dyn Store, seller: Caller, new: NewItem) -> Result<I
         created_at: now,
         updated_at: now,
     };
-    store.create_item(&seller, &item).await?;
+    store.create_item(&seller, &item).instrument(trace::store(store.backend(), "items.create")).await?;
+    economy.listed(item.category);
     Ok(item)
 }
 

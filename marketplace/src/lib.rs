@@ -9,6 +9,7 @@
 //! | what a purchase checks and how it is refused | [`purchase`] |
 //! | wallets and what they open with | [`wallet`] |
 //! | where money comes from, and the watch over its sum | [`ledger`] |
+//! | what the economy's metrics count | [`economy`] |
 //! | what a store must keep, and the stores | [`store`] |
 //! | flags and environment | [`config`] |
 
@@ -25,10 +26,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
-use crate::{service::Service, store::Store};
+use crate::{economy::Economy, service::Service, store::Store};
 
 pub mod config;
 mod convert;
+pub mod economy;
 mod id;
 pub mod item;
 pub mod ledger;
@@ -57,11 +59,15 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let metrics = Metrics::new("marketplace")?;
+    metrics.watch_pool(store.backend(), {
+        let store = Arc::clone(&store);
+        move || store.pool()
+    });
     let health = Health::new(SERVICE).await;
     let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
     let mut routes = RoutesBuilder::default();
-    routes
-        .add_service(MarketplaceServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
+    let service = Service { store: Arc::clone(&store), economy: Economy::new(metrics.meter()) };
+    routes.add_service(MarketplaceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES));
     let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
     health.ask(store.ping()).await;
     let serving = async {

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use marketplace::{Config, MongodbUri, store};
-use platform::{logging, server, shutdown};
+use platform::{probe, server, shutdown, telemetry};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -11,7 +11,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    logging::init(&config.rust_log)?;
+    if config.health_check {
+        return probe::ask(&config.host, config.port).await;
+    }
+    let _telemetry = telemetry::init(&config.telemetry, "marketplace", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
     let mongodb_uri = config.mongodb_uri.as_ref().map(MongodbUri::as_str);
     let store = store::open(mongodb_uri, &config.data_dir, &config.options).await?;

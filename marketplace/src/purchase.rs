@@ -4,10 +4,12 @@ use std::str::FromStr;
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, Money, words};
+use platform::{Caller, Error, Kind, Money, trace, words};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    economy::Economy,
     id,
     item::{Item, ItemNotFound, ItemStatus},
     store::Store,
@@ -188,9 +190,15 @@ impl From<PurchaseError> for Error {
 }
 
 /// Buys an item; every [`PurchaseError`]. With an idempotency key, a retry ends as the first try did.
-pub async fn purchase(store: &dyn Store, buyer: Caller, order: Order) -> Result<Sale, Error> {
-    let attempt = Attempt { buyer, order, transaction_id: id::next(), at: time::now() };
-    Ok(store.purchase(attempt).await??)
+pub async fn purchase(store: &dyn Store, economy: &Economy, buyer: Caller, order: Order) -> Result<Sale, Error> {
+    let transaction_id = id::next();
+    let attempt = Attempt { buyer, order, transaction_id, at: time::now() };
+    let sale = store.purchase(attempt).instrument(trace::store(store.backend(), "purchases.make")).await??;
+    // A retry is told of the first attempt's transaction: no money moved this time.
+    if sale.transaction.id == transaction_id {
+        economy.sold(sale.transaction.price);
+    }
+    Ok(sale)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Wallets: what a user has in each currency.
 
-use platform::{Caller, Currency, Error, Money};
+use platform::{Caller, Currency, Error, Money, trace};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::store::Store;
@@ -26,7 +27,7 @@ pub fn opening(units: i64) -> Option<Balances> {
 
 /// The caller's wallet; a first look opens it.
 pub async fn get(store: &dyn Store, owner: Caller) -> Result<Wallet, Error> {
-    Ok(store.wallet(&owner).await?)
+    Ok(store.wallet(&owner).instrument(trace::store(store.backend(), "wallets.get")).await?)
 }
 
 #[cfg(test)]

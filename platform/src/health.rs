@@ -9,13 +9,28 @@ use std::{
     time::Duration,
 };
 
+use axum::{
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::error::Chain;
+use crate::{
+    Kind,
+    error::{Chain, Error as CallError},
+};
 
-/// How often the store is asked.
+/// Header of the answer to a call that was refused without looking at it, since the store is down: whoever sent it may
+/// ask another replica, whatever the call is.
+pub const NOT_SERVING: HeaderName = HeaderName::from_static("x-not-serving");
+
+/// How often a store that is up is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How often one that is down.
+const INTERVAL_DOWN: Duration = Duration::from_millis(250);
 /// A store that takes longer to answer counts as down.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -56,7 +71,8 @@ impl Health {
     {
         while !shutdown.is_cancelled() {
             self.ask(ping()).await;
-            let _ = tokio::time::timeout(INTERVAL, shutdown.cancelled()).await;
+            let interval = if self.is_healthy() { INTERVAL } else { INTERVAL_DOWN };
+            let _ = tokio::time::timeout(interval, shutdown.cancelled()).await;
         }
         self.report(false).await;
     }
@@ -85,4 +101,16 @@ impl Health {
             self.reporter.set_service_status(name, status).await;
         }
     }
+}
+
+/// Middleware: refuses calls of the replica's own service while its store is down, instead of letting each find out.
+pub(crate) async fn serving(State(health): State<Health>, request: Request, next: Next) -> Response {
+    let own = request.uri().path().strip_prefix('/').and_then(|path| path.strip_prefix(health.name));
+    if health.is_healthy() || !own.is_some_and(|method| method.starts_with('/')) {
+        return next.run(request).await;
+    }
+    let refused = CallError::new(Kind::Unavailable, "unavailable", "the store is not available at the moment");
+    let mut response: Response = tonic::Status::from(refused).into_http();
+    response.headers_mut().insert(NOT_SERVING, HeaderValue::from_static("1"));
+    response
 }

@@ -6,25 +6,30 @@
 //! | checks of input that name the field | [`validate`], [`page`], [`word`] |
 //! | exact money | [`money`] |
 //! | who calls | [`caller`] |
-//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`] |
+//! | values that are not for logs | [`secret`] |
+//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`], [`probe`] |
 //! | what happens around every request | [`observe`], [`deadline`] |
-//! | metrics and logs | [`metrics`], [`logging`] |
+//! | metrics, logs and traces | [`metrics`], [`telemetry`], [`trace`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
 
 pub mod caller;
 pub mod deadline;
 pub mod error;
 pub mod health;
-pub mod logging;
 pub mod metrics;
 pub mod money;
 pub mod observe;
 pub mod page;
+pub mod probe;
+mod process;
 pub mod replica;
+pub mod secret;
 pub mod server;
 pub mod shutdown;
 pub mod sqlite;
+pub mod telemetry;
 pub mod time;
+pub mod trace;
 pub mod validate;
 pub mod word;
 
@@ -32,3 +37,4 @@ pub use caller::Caller;
 pub use error::{Error, Kind, Violation};
 pub use money::{Currency, Money};
 pub use page::{Page, PageInfo};
+pub use secret::Secret;

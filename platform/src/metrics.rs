@@ -11,8 +11,21 @@ use opentelemetry::{
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
+use crate::process;
+
 /// Upper bounds of the latency histogram's buckets, seconds: 0.5 ms to 5 s, about 1-2-5.
 const LATENCY_SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+
+/// What a store's pool of connections holds at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolState {
+    /// Connections that calls work on.
+    pub in_use: u64,
+    /// Open connections that wait for a call.
+    pub idle: u64,
+    /// Connections there may be at most.
+    pub max: u64,
+}
 
 /// The `Content-Type` of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -69,6 +82,7 @@ impl Metrics {
             meter,
             _provider: provider,
         };
+        process::report(&inner.meter);
         inner.up.record(1, &[KeyValue::new("service", service)]);
         inner.connections.add(0, &[KeyValue::new("service", service)]);
         Ok(Self { inner: Arc::new(inner) })
@@ -106,6 +120,28 @@ impl Metrics {
         ConnectionGuard(self.clone())
     }
 
+    /// Reports the connections to `store` from now on; `state` is asked at each scrape.
+    pub fn watch_pool(&self, store: &'static str, state: impl Fn() -> PoolState + Clone + Send + Sync + 'static) {
+        let label = |name, value: &'static str| KeyValue::new(name, value);
+        let most = state.clone();
+        self.inner
+            .meter
+            .u64_observable_gauge("store_connections")
+            .with_description("Open connections to the store")
+            .with_callback(move |observer| {
+                let PoolState { in_use, idle, .. } = state();
+                observer.observe(in_use, &[label("store", store), label("state", "in_use")]);
+                observer.observe(idle, &[label("store", store), label("state", "idle")]);
+            })
+            .build();
+        self.inner
+            .meter
+            .u64_observable_gauge("store_connections_max")
+            .with_description("Connections to the store there may be at most")
+            .with_callback(move |observer| observer.observe(most().max, &[label("store", store)]))
+            .build();
+    }
+
     /// All metrics in Prometheus' text format.
     pub fn render(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.inner.registry.gather())
@@ -124,7 +160,48 @@ impl Drop for ConnectionGuard {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
     use super::*;
+
+    #[test]
+    fn a_process_tells_its_cpu_and_memory() {
+        let metrics = Metrics::new("gateway").expect("metrics");
+        let value = |name: &str| -> f64 {
+            let text = metrics.render().expect("text");
+            let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).map(str::to_owned);
+            line.unwrap_or_else(|| panic!("{name} is not in\n{text}"))
+                .rsplit_once(' ')
+                .expect("value")
+                .1
+                .parse()
+                .expect("number")
+        };
+        let before = value("process_cpu_seconds_total");
+        while value("process_cpu_seconds_total") <= before {}
+        assert!(value("process_resident_memory_bytes") > 1_000_000.0);
+    }
+
+    #[test]
+    fn a_pool_is_asked_at_each_scrape_and_let_go_with_the_metrics() {
+        let metrics = Metrics::new("discourse").expect("metrics");
+        let in_use = Arc::new(AtomicU64::new(3));
+        let now = Arc::clone(&in_use);
+        metrics.watch_pool("postgresql", move || PoolState { in_use: now.load(Relaxed), idle: 1, max: 10 });
+        for count in [3, 7] {
+            in_use.store(count, Relaxed);
+            let text = metrics.render().expect("text");
+            for line in [
+                format!(r#"store_connections{{state="in_use",store="postgresql"}} {count}"#),
+                r#"store_connections{state="idle",store="postgresql"} 1"#.to_owned(),
+                r#"store_connections_max{store="postgresql"} 10"#.to_owned(),
+            ] {
+                assert!(text.lines().any(|l| l == line), "{line}\nis not in\n{text}");
+            }
+        }
+        drop(metrics);
+        assert_eq!(Arc::strong_count(&in_use), 1, "a store would outlive its replica");
+    }
 
     #[test]
     fn names_and_labels_are_those_of_the_contract() {

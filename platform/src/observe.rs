@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{error::http_status, metrics::Metrics};
+use crate::{error::http_status, metrics::Metrics, trace};
 
 /// Header and metadata key of the request id.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -70,13 +70,14 @@ pub async fn observe(State(observer): State<Observer>, mut request: Request, nex
     let start = Instant::now();
     let (method, path) = (method_label(request.method()), observer.path(&request));
     let id = RequestId::of(request.headers());
-    let span = tracing::info_span!("request", request_id = id.as_str(), method, path = &*path);
+    let span = trace::request(observer.metrics.service(), id.as_str(), method, &path, request.headers());
     request.extensions_mut().insert(id.clone());
 
     let mut response = next.run(request).instrument(span.clone()).await;
     response.headers_mut().insert(REQUEST_ID, id.0);
     let (status, took) = (status(&response), start.elapsed());
     span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
+    trace::answered(&span, status);
     observer.metrics.request(method, path, status, took);
     response
 }

@@ -21,7 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     Error,
     deadline::deadline,
-    health::Health,
+    health::{Health, serving},
     metrics::{self, Metrics},
     observe::{Observer, is_grpc, observe},
 };
@@ -63,14 +63,15 @@ pub fn router(
         .add_service(reflection().build_v1alpha()?);
 
     let observer = Observer::new(metrics.clone(), methods(&[descriptors, HEALTH_DESCRIPTORS])?);
-    let state = Replica { identity, health, metrics, started: Instant::now() };
+    let state = Replica { identity, health: health.clone(), metrics, started: Instant::now() };
     let http = Router::new().route("/status", get(status)).route("/metrics", get(metrics_text)).with_state(state);
     Ok(routes.routes().into_axum_router().merge(http).fallback(not_found).layer(
         ServiceBuilder::new()
             // Outermost, so that panics and deadlines are counted too.
             .layer(from_fn_with_state(observer, observe))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(deadline)),
+            .layer(from_fn(deadline))
+            .layer(from_fn_with_state(health, serving)),
     ))
 }
 

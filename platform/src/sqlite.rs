@@ -20,6 +20,8 @@ use diesel::{
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::metrics::PoolState;
+
 /// Writes in one commit at most.
 const MAX_BATCH: usize = 256;
 /// Writes that wait at most; more callers wait to queue, until their deadlines.
@@ -189,6 +191,14 @@ impl Sqlite {
         outcome.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }
 
+    /// The connections that read. The one that writes is open all the time.
+    pub fn pool(&self) -> PoolState {
+        let Readers { idle, permits } = &self.0.readers;
+        let idle = idle.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let in_use = READERS.saturating_sub(permits.available_permits());
+        PoolState { in_use: in_use as u64, idle: idle as u64, max: READERS as u64 }
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), Error> {
         self.read(|connection| diesel::sql_query("SELECT 1").execute(connection).map(drop).map_err(Error::from)).await
@@ -274,6 +284,21 @@ mod tests {
     async fn count(db: &Sqlite) -> i64 {
         let rows = diesel::dsl::sql::<BigInt>("SELECT count(*) FROM t");
         db.read(move |c| Ok::<_, Error>(rows.get_result(c)?)).await.expect("reads")
+    }
+
+    #[tokio::test]
+    async fn the_pool_tells_who_reads() {
+        let directory = tempfile::tempdir().expect("directory");
+        let db = open(&directory);
+        let state = |in_use, idle| PoolState { in_use, idle, max: READERS as u64 };
+        assert_eq!(db.pool(), state(0, 0));
+        db.read(|_| {
+            assert_eq!(db.pool(), state(1, 0));
+            Ok::<_, Error>(())
+        })
+        .await
+        .expect("reads");
+        assert_eq!(db.pool(), state(0, 1));
     }
 
     #[tokio::test]

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
+use crate::Server;
+
 /// What came back.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -67,6 +69,11 @@ pub struct User {
 }
 
 impl User {
+    /// The same user at another gateway.
+    pub fn at(&self, gateway: &Server) -> Self {
+        Self { client: Client::new(gateway.address()), ..self.clone() }
+    }
+
     /// A request to be changed before it is sent by [`send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.http.request(method, format!("http://{}{path}", self.client.gateway));
@@ -76,8 +83,31 @@ impl User {
         }
     }
 
+    /// The status code of `/status`; `None` where nobody listens yet.
+    pub async fn status(&self) -> Option<u16> {
+        self.request(Method::GET, "/status").send().await.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// Whether the gateway and all behind it are up.
+    pub async fn is_up(&self) -> bool {
+        let Ok(answer) = self.request(Method::GET, "/status").send().await else { return false };
+        answer.json::<Value>().await.is_ok_and(|status| status["status"] == "healthy")
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
+    }
+
+    /// From the cache, or at least by way of it: one that does not answer within 50 ms is done without, which on a machine that
+    /// is busy with other things may happen to any read.
+    pub async fn get_by_cache(&self, path: &str) -> Answer {
+        for _ in 0..20 {
+            let answer = self.get(path).await;
+            if answer.header("x-cache") != "BYPASS" {
+                return answer;
+            }
+        }
+        panic!("the cache never answered in time");
     }
 
     /// Past the cache.

@@ -1,25 +1,41 @@
 //! A whole system: gateway and three replicas of each service.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use gateway::{Settings, auth::users::embedded::EmbeddedUsers, config::Options};
+use gateway::config::Options;
+use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
-use tempfile::TempDir;
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
+    Databases,
     client::{Client, User},
-    replica::{Replica, Service},
+    embedded, full_stack,
+    server::Server,
 };
+
+/// What a system runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// One process, embedded stores.
+    Embedded,
+    /// A process a server, on MongoDB, PostgreSQL and Redis.
+    Full,
+}
 
 /// The secret that a test system signs its tokens with.
 pub const JWT_SECRET: &str = "a secret that only tests may know";
 
 /// What a test wants otherwise than usual.
 pub struct SystemBuilder {
-    options: Options,
-    opening_balance: i64,
+    stack: Stack,
+    pub(crate) options: Options,
+    pub(crate) opening_balance: i64,
+    databases: Option<Arc<Databases>>,
 }
 
 impl SystemBuilder {
@@ -47,60 +63,61 @@ impl SystemBuilder {
         self
     }
 
+    /// On these databases instead of fresh ones; for the full stack.
+    pub fn databases(mut self, databases: Databases) -> Self {
+        self.databases = Some(Arc::new(databases));
+        self
+    }
+
     /// Starts the system; every replica is up when this returns.
     pub async fn start(self) -> System {
-        let directory = tempfile::tempdir().unwrap();
-        let economy = marketplace::config::Options { opening_balance: self.opening_balance };
-        let items = marketplace::store::embedded::Embedded::open(directory.path(), &economy).unwrap();
-        let items: Arc<dyn marketplace::store::Store> = Arc::new(items);
-        let channels = discourse::store::embedded::Embedded::open(directory.path()).unwrap();
-        let replicas = |service: &str, store: Service| -> Vec<Replica> {
-            (1..=3).map(|number| Replica::start(format!("{service}-{number}"), store.clone())).collect()
-        };
-        let marketplace = replicas("marketplace", Service::Marketplace(Arc::clone(&items)));
-        let discourse = replicas("discourse", Service::Discourse(Arc::new(channels)));
-        let addresses = |replicas: &[Replica]| replicas.iter().map(|replica| replica.address().into()).collect();
-        let settings = Settings {
-            instance: "gateway-1".to_owned(),
-            marketplace_replicas: addresses(&marketplace),
-            discourse_replicas: addresses(&discourse),
-            jwt_secret: JWT_SECRET.to_owned().into(),
-            password_rounds: 1000,
-            options: self.options,
-        };
-        let users = Arc::new(EmbeddedUsers::open(directory.path()).unwrap());
-        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let gateway = listener.local_addr().unwrap();
-        let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(gateway::serve(listener, settings, users, shutdown.clone()));
-        let client = Client::new(gateway);
-        let system =
-            System { marketplace, discourse, items, gateway, client, shutdown, serving, _directory: directory };
+        let system = self.launch().await;
         system.all_up().await;
         system
     }
+
+    /// Starts the system and waits for nothing.
+    pub async fn launch(mut self) -> System {
+        let parts = match self.stack {
+            Stack::Embedded => embedded::start(&self),
+            Stack::Full => {
+                let databases = match self.databases.take() {
+                    Some(databases) => databases,
+                    None => Arc::new(Databases::create().await),
+                };
+                full_stack::start(&self, databases).await
+            }
+        };
+        let stack = self.stack;
+        let Parts { gateway, marketplace, discourse, items, keep } = parts;
+        System { stack, gateway, marketplace, discourse, items, _keep: keep }
+    }
+}
+
+/// What a system consists of.
+pub(crate) struct Parts {
+    pub(crate) gateway: Server,
+    pub(crate) marketplace: Vec<Server>,
+    pub(crate) discourse: Vec<Server>,
+    pub(crate) items: Arc<dyn marketplace::store::Store>,
+    pub(crate) keep: Box<dyn Any + Send + Sync>,
 }
 
 /// A system under test; dropping it ends everything at once.
 pub struct System {
-    pub marketplace: Vec<Replica>,
-    pub discourse: Vec<Replica>,
+    pub stack: Stack,
+    pub gateway: Server,
+    pub marketplace: Vec<Server>,
+    pub discourse: Vec<Server>,
     /// For looking at the ledger from behind.
     pub items: Arc<dyn marketplace::store::Store>,
-    pub gateway: SocketAddr,
-    client: Client,
-    shutdown: CancellationToken,
-    serving: JoinHandle<anyhow::Result<()>>,
-    _directory: TempDir,
+    /// Data and logs.
+    _keep: Box<dyn Any + Send + Sync>,
 }
 
 impl System {
     /// A system with cache, without rate limits.
-    pub async fn start() -> Self {
-        Self::builder().start().await
-    }
-
-    pub fn builder() -> SystemBuilder {
+    pub fn builder(stack: Stack) -> SystemBuilder {
         let options = Options {
             jwt_ttl: Duration::from_secs(3600),
             cache_ttl: Duration::from_secs(60),
@@ -108,17 +125,33 @@ impl System {
             auth_rate_limit: 0,
             trusted_proxies: Vec::new(),
         };
-        SystemBuilder { options, opening_balance: 1_000_000 }
+        SystemBuilder { stack, options, opening_balance: 1_000_000, databases: None }
     }
 
     /// Somebody without a token.
     pub fn anybody(&self) -> User {
-        self.client.user(None)
+        self.client().user(None)
     }
 
     /// Somebody with this token.
     pub fn bearer(&self, token: &str) -> User {
-        self.client.user(Some(token.to_owned()))
+        self.client().user(Some(token.to_owned()))
+    }
+
+    /// Somebody who never registered, but whose token is good: registering many takes long, on purpose.
+    pub fn stranger(&self, username: &str) -> User {
+        let id = Uuid::new_v4().to_string();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let claims = json!({"sub": id, "username": username, "iat": now, "exp": now + 3600});
+        let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        let mut user = self.bearer(&token);
+        user.id = id;
+        user
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.gateway.address())
     }
 
     /// Registers a user and logs in.
@@ -135,11 +168,8 @@ impl System {
 
     /// Waits until the gateway sees every replica.
     pub async fn all_up(&self) {
-        eventually("all replicas are up", async || {
-            let answer = self.anybody().get("/status").await;
-            answer.json["status"] == "healthy"
-        })
-        .await;
+        let anybody = self.anybody();
+        eventually("everything is up", async || anybody.is_up().await).await;
     }
 
     /// Calls that each replica of a service got from the gateway, in the order of the replicas.
@@ -147,18 +177,6 @@ impl System {
         let status = self.anybody().get("/status").await;
         let replicas = status.json["services"][service]["replicas"].as_array().unwrap().clone();
         replicas.iter().map(|replica| replica["calls"].as_u64().unwrap()).collect()
-    }
-
-    /// Asks the gateway to stop, and waits until it has.
-    pub async fn stop_gateway(&mut self) {
-        self.shutdown.cancel();
-        (&mut self.serving).await.unwrap().unwrap();
-    }
-}
-
-impl Drop for System {
-    fn drop(&mut self) {
-        self.serving.abort();
     }
 }
 

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sqlite::Sqlite as Backend};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use platform::sqlite::{self, Sqlite};
+use platform::{
+    metrics::PoolState,
+    sqlite::{self, Sqlite},
+};
 use uuid::Uuid;
 
 use super::{Error, Store, damaged, some};
@@ -71,6 +74,10 @@ impl Embedded {
 impl Store for Embedded {
     fn backend(&self) -> &'static str {
         "embedded"
+    }
+
+    fn pool(&self) -> PoolState {
+        self.0.pool()
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use platform::metrics::PoolState;
 use uuid::Uuid;
 
 use crate::{
@@ -34,6 +35,9 @@ pub fn open(database_url: Option<&str>, data_dir: &Path) -> anyhow::Result<Arc<d
 pub trait Store: Send + Sync + 'static {
     /// The name of the kind of store: `embedded` or `postgresql`.
     fn backend(&self) -> &'static str;
+
+    /// The connections to the store.
+    fn pool(&self) -> PoolState;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), Error>;

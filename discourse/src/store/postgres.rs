@@ -19,6 +19,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
+use platform::metrics::PoolState;
 use tokio::{sync::watch, time::timeout};
 use tokio_postgres::Config;
 use tokio_util::task::AbortOnDropHandle;
@@ -78,6 +79,10 @@ impl Postgres {
 impl Store for Postgres {
     fn backend(&self) -> &'static str {
         "postgresql"
+    }
+
+    fn pool(&self) -> PoolState {
+        self.pool.state()
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -2,7 +2,8 @@
 
 #[cfg(test)]
 mod contract;
-pub mod embedded;
+pub(crate) mod embedded;
+pub(crate) mod redis;
 
 use async_trait::async_trait;
 use axum::http::StatusCode;
@@ -29,6 +30,9 @@ pub enum UsersError {
     UsernameTaken,
     #[error("the user store is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The user may have been created.
+    #[error("the user store did not say whether the user was created")]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the user store failed")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -39,6 +43,11 @@ impl From<UsersError> for Problem {
             UsersError::UsernameTaken => Self::new(StatusCode::CONFLICT, "username_taken", "the username is taken")
                 .with_field("username", "is taken"),
             UsersError::Unavailable(cause) => platform::Error::unavailable("the user store", cause).into(),
+            UsersError::OutcomeUnknown(cause) => {
+                tracing::error!(%cause, "the user store may have created a user");
+                let detail = "the user store broke off: whether you are registered is not known, try to log in";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
+            }
             UsersError::Internal(cause) => platform::Error::internal(cause).into(),
         }
     }

@@ -5,7 +5,7 @@ use std::error::Error;
 /// Why a replica did not answer.
 #[derive(Debug)]
 pub(super) struct Failure {
-    /// The replica has surely not seen the call: any replica may be asked instead.
+    /// The replica has surely not begun with the call: any replica may be asked instead.
     pub(super) never_sent: bool,
     pub(super) cause: Box<dyn Error + Send + Sync>,
 }

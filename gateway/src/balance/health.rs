@@ -1,10 +1,15 @@
 //! Active health checks: `grpc.health.v1` on each replica, every second, sooner and with backoff once it was ejected.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
+use http::Request;
+use http_body_util::BodyExt;
 use platform::metrics::Metrics;
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tower::{Service, ServiceExt};
 
 use super::replica::Replica;
 
@@ -13,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A check that takes longer has failed.
 const TIMEOUT: Duration = Duration::from_secs(1);
 /// Backoff after an ejection: doubles from the first to the second.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// Checks `replica` until `shutdown`, and moves it in and out of the rotation.
 pub(super) async fn watch(
@@ -28,7 +33,11 @@ pub(super) async fn watch(
         let problem = check(&replica, grpc_name).await.err();
         let healthy = problem.is_none();
         metrics.replica_up(service, replica.name(), healthy);
-        if replica.set_live(healthy) {
+        let changed = replica.set_live(healthy);
+        if healthy && (changed || replica.backend().is_none()) {
+            learn_backend(&replica).await;
+        }
+        if changed {
             match problem {
                 None => tracing::info!(service, replica = &**replica.name(), "replica is back in the rotation"),
                 Some(problem) => {
@@ -48,6 +57,23 @@ pub(super) async fn watch(
             pause(backoff, &shutdown).await;
             backoff = (backoff * 2).min(BACKOFF.1);
         }
+    }
+}
+
+/// Asks its `/status`, which is on the same port, what it stands on. Only for people to read: a failure changes nothing.
+async fn learn_backend(replica: &Replica) {
+    #[derive(Deserialize)]
+    struct Status {
+        backend: String,
+    }
+
+    let learn = async {
+        let response = replica.channel().ready().await?.call(Request::get("/status").body(Body::empty())?).await?;
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok::<Status, Box<dyn Error + Send + Sync>>(serde_json::from_slice(&body)?)
+    };
+    if let Ok(Ok(status)) = tokio::time::timeout(TIMEOUT, learn).await {
+        replica.set_backend(status.backend);
     }
 }
 

@@ -24,10 +24,11 @@ use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
 use opentelemetry::{KeyValue, metrics::Counter};
-use platform::{Error, Kind, deadline::GRPC_TIMEOUT, metrics::Metrics};
+use platform::{Error, Kind, deadline::GRPC_TIMEOUT, metrics::Metrics, trace};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, body::Body};
+use tracing::{Instrument, Span};
 
 pub use self::replica::{Replica, ReplicaAddress};
 
@@ -113,21 +114,24 @@ impl Inner {
         // Each failed attempt ejects its replica, so that the next goes to another one.
         for _ in &self.replicas {
             let Some(replica) = self.next_live() else { break };
-            let attempt = replica.send(attempt(&head, body.clone(), deadline)?);
-            match tokio::time::timeout_at(deadline, attempt).await {
+            let span = trace::call(head.uri.path(), replica.name());
+            let mut attempt = attempt(&head, body.clone(), deadline)?;
+            trace::inject(&span, attempt.headers_mut());
+            let sent = replica.send(attempt).instrument(span.clone());
+            match tokio::time::timeout_at(deadline, sent).await {
                 Ok(Ok(response)) => {
-                    self.count(replica, code(&response));
+                    self.count(replica, code(&response), &span);
                     return Ok(response);
                 }
                 Ok(Err(failure)) => {
                     replica.eject(&failure);
-                    self.count(replica, Code::Unavailable);
+                    self.count(replica, Code::Unavailable, &span);
                     if !failure.never_sent && !repeatable {
                         return Err(outcome_unknown(self.service));
                     }
                 }
                 Err(_) => {
-                    self.count(replica, Code::DeadlineExceeded);
+                    self.count(replica, Code::DeadlineExceeded, &span);
                     return Err(deadline_exceeded(self.service));
                 }
             }
@@ -142,8 +146,9 @@ impl Inner {
         live().nth(turn.checked_rem(live().count())?)
     }
 
-    fn count(&self, replica: &Replica, code: Code) {
+    fn count(&self, replica: &Replica, code: Code, span: &Span) {
         replica.count();
+        trace::ended(span, code);
         self.attempts.add(
             1,
             &[

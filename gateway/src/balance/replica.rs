@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     str::FromStr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::BodyExt;
-use platform::error::Chain;
+use platform::{error::Chain, health::NOT_SERVING};
 use tokio::sync::Notify;
 use tonic::{
     body::Body,
@@ -79,6 +79,8 @@ pub struct Replica {
     name: Arc<str>,
     channel: Channel,
     live: AtomicBool,
+    /// What it says it stands on.
+    backend: Mutex<Option<String>>,
     calls: AtomicU64,
     /// Wakes the health check when a call finds the replica broken.
     pub(super) ejected: Notify,
@@ -95,6 +97,7 @@ impl Replica {
             channel: endpoint(address).connect_lazy(),
             // Innocent until found broken: the first calls need not wait for a health check.
             live: AtomicBool::new(true),
+            backend: Mutex::default(),
             calls: AtomicU64::new(0),
             ejected: Notify::new(),
         }
@@ -108,6 +111,15 @@ impl Replica {
     /// Whether it takes part in the rotation.
     pub fn is_live(&self) -> bool {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// The store it stands on, where it has told.
+    pub fn backend(&self) -> Option<String> {
+        self.backend.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_backend(&self, backend: String) {
+        *self.backend.lock().unwrap_or_else(PoisonError::into_inner) = Some(backend);
     }
 
     /// Calls sent to it since the start, health checks not counted.
@@ -127,6 +139,9 @@ impl Replica {
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let mut channel = self.channel.clone();
         let response = channel.ready().await.map_err(Failure::new)?.call(request).await.map_err(Failure::new)?;
+        if response.headers().contains_key(NOT_SERVING) {
+            return Err(Failure { never_sent: true, cause: "its store is down".into() });
+        }
         let (mut head, body) = response.into_parts();
         let body = body.collect().await.map_err(|status| Failure { never_sent: false, cause: status.into() })?;
         if let Some(trailers) = body.trailers() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Cache, Entry, Generations, Key, Lookup, Tag, Viewer};
 
-/// Makes the tests of a cache from a function that opens a fresh one.
+/// Makes the tests of a cache from a function that opens a fresh one, and what must outlive it.
 macro_rules! cache_contract {
     ($fresh:path) => {
         $crate::cache::contract::cache_contract! { @cases $fresh: [
@@ -17,7 +17,8 @@ macro_rules! cache_contract {
     (@cases $fresh:path: [$($case:ident),* $(,)?]) => {$(
         #[tokio::test]
         async fn $case() {
-            $crate::cache::contract::$case(&$fresh().await).await;
+            let (cache, _keep) = $fresh().await;
+            $crate::cache::contract::$case(&cache).await;
         }
     )*};
 }
@@ -47,7 +48,6 @@ async fn store(cache: &impl Cache, key: &Key, generations: Generations) {
 pub(super) async fn what_was_stored_is_a_hit(cache: &impl Cache) {
     let key_ = key("/a", vec![Tag::List, Tag::Item("1".to_owned())]);
     let generations = missed(cache, &key_).await;
-    assert_eq!(generations.len(), 2);
     store(cache, &key_, generations.clone()).await;
     let Lookup::Hit(entry) = cache.lookup(&key_).await.expect("answers") else { panic!("a miss") };
     assert_eq!(entry.generations(), &generations);

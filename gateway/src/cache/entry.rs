@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -16,6 +16,13 @@ use crate::{call::Call, error::Problem};
 
 /// Says where an answer came from.
 pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
+/// Of the encoding: another one is a miss.
+const VERSION: u8 = 1;
+/// Version, time and number of generations.
+const HEAD_BYTES: usize = 1 + 8 + 1;
+/// 128 bits in hexadecimal, and quotes.
+const ETAG_BYTES: usize = 34;
 
 /// The value of `X-Cache`.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +56,46 @@ impl Entry {
         &self.generations
     }
 
+    #[cfg(test)]
+    pub(super) fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// Bytes it takes, about.
     pub fn size(&self) -> usize {
         self.body.len() + 256
+    }
+
+    /// As bytes, for a store outside of this process: a version, the generations and when it was made as big-endian
+    /// numbers, the ETag, the body.
+    pub(super) fn encode(&self) -> Bytes {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + 8 * self.generations.len() + ETAG_BYTES + self.body.len());
+        bytes.put_u8(VERSION);
+        bytes.put_u64(self.made_at);
+        // A key has a handful of tags.
+        bytes.put_u8(u8::try_from(self.generations.len()).unwrap_or(u8::MAX));
+        for generation in &*self.generations {
+            bytes.put_u64(*generation);
+        }
+        bytes.put_slice(self.etag.as_bytes());
+        bytes.put_slice(&self.body);
+        bytes.into()
+    }
+
+    /// What [`Self::encode`] made, without copying the body; `None` where it is anything else.
+    pub(super) fn decode(bytes: &Bytes) -> Option<Self> {
+        let mut bytes = bytes.clone();
+        if bytes.try_get_u8().ok()? != VERSION {
+            return None;
+        }
+        let made_at = bytes.try_get_u64().ok()?;
+        let count = bytes.try_get_u8().ok()?;
+        let generations = (0..count).map(|_| bytes.try_get_u64()).collect::<Result<_, _>>().ok()?;
+        if bytes.len() < ETAG_BYTES {
+            return None;
+        }
+        let etag = HeaderValue::from_maybe_shared(bytes.split_to(ETAG_BYTES)).ok()?;
+        Some(Self { body: bytes, etag, made_at, generations })
     }
 
     /// The answer to `call`: 304 where the caller has it already.
@@ -90,6 +134,21 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_encoded_is_decoded_and_nothing_else_is() {
+        for generations in [vec![], vec![1, u64::MAX, 3]] {
+            let entry = Entry::new(&"answer", generations.into()).expect("serialises");
+            let bytes = entry.encode();
+            let decoded = Entry::decode(&bytes).expect("decodes");
+            assert_eq!((&decoded.body, &decoded.etag, decoded.made_at), (&entry.body, &entry.etag, entry.made_at));
+            assert_eq!(decoded.generations, entry.generations);
+            for end in 0..bytes.len() - entry.body.len() {
+                assert!(Entry::decode(&bytes.slice(..end)).is_none(), "{end} bytes");
+            }
+        }
+        assert!(Entry::decode(&Bytes::from_static(&[0; 100])).is_none());
+    }
 
     #[test]
     fn if_none_match_takes_a_list_weak_tags_and_a_star() {

@@ -14,6 +14,8 @@ use futures_util::{
     future::{Shared, WeakShared},
 };
 
+use tracing::Instrument;
+
 use super::{Entry, Generations, Key};
 use crate::error::Problem;
 
@@ -46,11 +48,13 @@ impl Flights {
             return flight;
         }
         let landing = Landing { under_way: Arc::clone(&self.0), key: key.clone() };
-        let flight: Flight = Box::pin(async move {
+        // In the span of the request that began it, whoever keeps it going.
+        let flight = async move {
             let outcome = make.await;
             drop(landing);
             outcome
-        });
+        };
+        let flight: Flight = Box::pin(flight.in_current_span());
         let flight = flight.shared();
         under_way.extend(flight.downgrade().map(|weak| (key, weak)));
         flight

@@ -79,8 +79,8 @@ mod tests {
     use super::*;
     use crate::cache::contract;
 
-    async fn fresh() -> MemoryCache {
-        MemoryCache::new(Duration::from_secs(60))
+    async fn fresh() -> (MemoryCache, ()) {
+        (MemoryCache::new(Duration::from_secs(60)), ())
     }
 
     contract::cache_contract!(fresh);

@@ -13,6 +13,7 @@ mod entry;
 mod flight;
 mod key;
 mod memory;
+mod redis;
 
 use std::{
     sync::{
@@ -29,6 +30,7 @@ use platform::metrics::Metrics;
 use serde::Serialize;
 
 pub(crate) use self::entry::X_CACHE;
+pub(crate) use self::redis::RedisCache;
 pub use self::{
     entry::Entry,
     key::{Key, Tag, Viewer},
@@ -40,7 +42,7 @@ use crate::{call::Call, error::Problem};
 /// The longest that a look-up or a store may hold up a request.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The generation of each tag of a key, in the order of its tags.
+/// The generations that a key's entries belong to: of its tags, in their order, and whatever else the cache counts.
 pub type Generations = Arc<[u64]>;
 
 /// What a look-up found.
@@ -150,6 +152,10 @@ impl ResponseCache {
         let made = {
             let (cache, key, generations) = (Arc::clone(cache), key.clone(), Arc::clone(&generations));
             async move {
+                // Another flight may have landed since the look-up.
+                if let Ok(Lookup::Hit(entry)) = patiently(cache.lookup(&key)).await {
+                    return Ok(entry);
+                }
                 let entry = Arc::new(Entry::new(&load.await?, generations)?);
                 if let Err(error) = patiently(cache.store(&key, Arc::clone(&entry))).await {
                     tracing::debug!(%error, "not cached");

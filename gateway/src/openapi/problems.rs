@@ -100,8 +100,10 @@ fn response(status: u16, problems: &[(&str, &str)]) -> Response {
         .map(|(code, _)| (*code, RefOr::Ref::<Example>(Ref::new(format!("#/components/examples/{code}")))));
     let content =
         ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).examples_from_iter(examples).build();
-    let mut response =
-        ResponseBuilder::new().description(description.join("; ")).content(PROBLEM_JSON, content).build();
+    let mut response = ResponseBuilder::new()
+        .description(description.join("; ").replace('<', "\\<"))
+        .content(PROBLEM_JSON, content)
+        .build();
     match status {
         401 => refer_to_headers(&mut response, &["WWW-Authenticate"]),
         429 | 503 => refer_to_headers(&mut response, &["Retry-After"]),

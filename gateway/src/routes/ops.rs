@@ -12,7 +12,7 @@ use axum::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{balance::Balancer, error::Problem, routes::State};
+use crate::{balance::Balancer, error::Problem, redis::Redis, routes::State};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -41,9 +41,9 @@ pub(super) async fn index() -> Json<Index> {
 pub(super) enum Health {
     /// All replicas are up.
     Healthy,
-    /// Some replicas are down; all calls are served.
+    /// A replica or Redis is down; what does not need it is served.
     Degraded,
-    /// No replica is up.
+    /// No replica of a service is up, or Redis has not been there since the start.
     Unhealthy,
 }
 
@@ -55,6 +55,9 @@ pub(super) struct ReplicaStatus {
     /// Whether it takes part in the rotation.
     #[schema(example = true)]
     up: bool,
+    /// The store it stands on: embedded, mongodb or postgresql; null until it has told.
+    #[schema(example = "embedded")]
+    backend: Option<String>,
     /// Calls sent to it since the gateway started.
     calls: u64,
 }
@@ -71,7 +74,12 @@ impl From<&Balancer> for ServiceStatus {
         let replicas: Vec<_> = balancer
             .replicas()
             .iter()
-            .map(|r| ReplicaStatus { address: r.name().to_string(), up: r.is_live(), calls: r.calls() })
+            .map(|r| ReplicaStatus {
+                address: r.name().to_string(),
+                up: r.is_live(),
+                backend: r.backend(),
+                calls: r.calls(),
+            })
             .collect();
         let up = replicas.iter().filter(|replica| replica.up).count();
         let status = match up {
@@ -120,6 +128,17 @@ pub(super) struct SystemStatus {
     /// Where users and cached answers are kept.
     #[schema(example = json!({"users": "embedded", "cache": "memory"}))]
     backends: BTreeMap<&'static str, &'static str>,
+    /// Those of them that do not answer at the moment.
+    unavailable: Vec<&'static str>,
+}
+
+/// Without Redis only who is logged in is served, and nothing is cached.
+fn redis_health(redis: &Redis) -> Health {
+    match (redis.is_up(), redis.was_reached()) {
+        (true, _) => Health::Healthy,
+        (false, true) => Health::Degraded,
+        (false, false) => Health::Unhealthy,
+    }
 }
 
 /// How the system is
@@ -129,13 +148,14 @@ pub(super) struct SystemStatus {
     get, path = "/status", tag = "operations",
     responses(
         (status = OK, description = "Every service has a live replica: healthy or degraded", body = SystemStatus),
-        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica", body = SystemStatus)
+        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica, or Redis was never there", body = SystemStatus)
     )
 )]
 pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
     let services: BTreeMap<_, _> =
         app.balancers.iter().map(|balancer| (balancer.service(), ServiceStatus::from(balancer))).collect();
-    let status = services.values().map(|service| service.status).max().unwrap_or(Health::Healthy);
+    let redis = app.redis.as_ref().map_or(Health::Healthy, redis_health);
+    let status = services.values().map(|service| service.status).max().unwrap_or(Health::Healthy).max(redis);
     let code = match status {
         Health::Healthy | Health::Degraded => StatusCode::OK,
         Health::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
@@ -150,6 +170,7 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         cache: CacheStatus { hits: app.cache.hits(), misses: app.cache.misses() },
         services,
         backends: [("users", app.auth.backend()), ("cache", app.cache.backend())].into(),
+        unavailable: if redis == Health::Healthy { Vec::new() } else { vec!["redis"] },
     };
     (code, Json(body))
 }

@@ -15,6 +15,7 @@ use bson::oid::ObjectId;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use platform::{
     Caller, Currency,
+    metrics::PoolState,
     sqlite::{self, Sqlite},
 };
 
@@ -52,6 +53,10 @@ impl Embedded {
 impl Store for Embedded {
     fn backend(&self) -> &'static str {
         "embedded"
+    }
+
+    fn pool(&self) -> PoolState {
+        self.db.pool()
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use bson::oid::ObjectId;
-use platform::{Caller, Currency, Kind};
+use platform::{Caller, Currency, Kind, metrics::PoolState};
 
 use crate::{
     config::Options,
@@ -47,6 +47,9 @@ pub async fn open(mongodb_uri: Option<&str>, data_dir: &Path, options: &Options)
 pub trait Store: Send + Sync + 'static {
     /// The name of the kind of store: `embedded` or `mongodb`.
     fn backend(&self) -> &'static str;
+
+    /// The connections to the store.
+    fn pool(&self) -> PoolState;
 
     /// Gets the store ready for use, as long as that takes: reaches it, and brings its schema up to date. Ends in an error
     /// only where it never will be of use; a process is to stop then, with that error.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | what MONGODB_URI may be, and the limits of time and connections | `client` |
 //! | collections, validators, indexes, and how a server without transactions is found out | `set_up` |
+//! | how many connections there are | `pool` |
 //! | what a document looks like | `documents` |
 //! | how an act is made atomic, and tried again | `transaction` |
 
@@ -14,6 +15,7 @@ mod documents;
 mod indexes;
 mod items;
 mod ledger;
+mod pool;
 mod purchases;
 mod set_up;
 mod transaction;
@@ -26,7 +28,7 @@ use async_trait::async_trait;
 use bson::{doc, oid::ObjectId};
 use futures_util::FutureExt;
 use mongodb::{Client, Collection, Database};
-use platform::{Caller, Currency};
+use platform::{Caller, Currency, metrics::PoolState};
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::{Error, Store};
@@ -39,6 +41,7 @@ use crate::{
     wallet::{self, Balances, Wallet},
 };
 use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
+use pool::Pool;
 
 /// The longest that one call works on the database, retries included. Callers wait 5 s.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -51,6 +54,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 pub struct Mongo {
     client: Client,
     database: Database,
+    pool: Pool,
     collections: Collections,
     /// What a wallet opens with.
     opening: Balances,
@@ -88,14 +92,15 @@ impl Mongo {
     pub async fn connect(uri: &str, options: &Options) -> anyhow::Result<Self> {
         let opening = wallet::opening(options.opening_balance)
             .with_context(|| format!("OPENING_BALANCE is {}: out of range", options.opening_balance))?;
-        let settings = client::settings(uri).await?;
+        let mut settings = client::settings(uri).await?;
+        let pool = Pool::watch(&mut settings);
         let permits = Semaphore::new(client::transactions_at_once(&settings));
         let database = settings.default_database.clone().unwrap_or_else(|| client::DATABASE.to_owned());
         let client = Client::with_options(settings).context("MONGODB_URI cannot be used")?;
         let database = client.database(&database);
         let collections = Collections::new(&database);
         let (set_up, turn) = (OnceCell::new(), Mutex::default());
-        Ok(Self { client, database, collections, opening, set_up, permits, turn })
+        Ok(Self { client, database, pool, collections, opening, set_up, permits, turn })
     }
 
     /// The name of the database.
@@ -118,6 +123,10 @@ impl Mongo {
 impl Store for Mongo {
     fn backend(&self) -> &'static str {
         "mongodb"
+    }
+
+    fn pool(&self) -> PoolState {
+        self.pool.state()
     }
 
     async fn prepare(&self) -> anyhow::Result<()> {

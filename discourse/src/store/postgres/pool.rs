@@ -12,6 +12,7 @@ use diesel_async::{
         AsyncDieselConnectionManager, ManagerConfig, PoolError, PoolableConnection, RecyclingMethod, bb8,
     },
 };
+use platform::metrics::PoolState;
 use tokio::{sync::watch, time::timeout};
 use tokio_postgres::{Config, NoTls};
 
@@ -77,6 +78,12 @@ impl Pool {
             connection = self.connections.get() => connection.map_err(|error| Error::Unavailable(error.into())),
             failure = none_left => Err(Error::Unavailable(failure.into())),
         }
+    }
+
+    pub(super) fn state(&self) -> PoolState {
+        let state = self.connections.state();
+        let (open, idle) = (u64::from(state.connections), u64::from(state.idle_connections));
+        PoolState { in_use: open.saturating_sub(idle), idle, max: MAX_CONNECTIONS.into() }
     }
 
     /// A connection that is the caller's own and is closed when dropped.

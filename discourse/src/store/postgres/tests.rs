@@ -202,6 +202,17 @@ async fn lost_connections_are_not_handed_out() {
 }
 
 #[tokio::test]
+async fn the_pool_tells_who_is_connected() {
+    let (store, _database) = start().await;
+    let held = store.pool.get().await.expect("connects");
+    let busy = store.pool();
+    assert_eq!((busy.in_use, busy.max), (1, 10), "{busy:?}");
+    drop(held);
+    let idle = store.pool();
+    assert_eq!((idle.in_use, idle.idle), (0, busy.idle + 1), "{idle:?}");
+}
+
+#[tokio::test]
 async fn a_statement_that_is_cut_off_is_unavailable() {
     let (store, database) = start().await;
     let (mut locker, mut watcher) = (database.connection().await, database.connection().await);

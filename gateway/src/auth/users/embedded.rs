@@ -28,11 +28,11 @@ diesel::table! {
 
 /// Users in `gateway.db`.
 #[derive(Clone)]
-pub struct EmbeddedUsers(Sqlite);
+pub(crate) struct EmbeddedUsers(Sqlite);
 
 impl EmbeddedUsers {
     /// Opens or creates `data_dir/gateway.db`.
-    pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(data_dir: &Path) -> anyhow::Result<Self> {
         Ok(Self(Sqlite::open(&data_dir.join("gateway.db"), MIGRATIONS)?))
     }
 }

@@ -76,7 +76,7 @@ pub(crate) struct ListChannels {
     #[param(inline)]
     kind: Option<ChannelType>,
     /// A zone, to the letter.
-    #[param(max_length = 100, example = "austrian")]
+    #[param(max_length = 100)]
     zone: Option<String>,
     /// UUID of a creator.
     #[param(format = "uuid")]

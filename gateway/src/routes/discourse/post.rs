@@ -15,7 +15,7 @@ use crate::{
     cache::Tag,
     call::Call,
     error::{Problem, check},
-    extract::JsonBody,
+    extract::{JsonBody, integer},
     routes::{State, time::moment, words::words},
 };
 
@@ -72,6 +72,7 @@ impl TryFrom<rpc::Post> for Post {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NewPost {
     /// Id of the channel.
+    #[serde(default, deserialize_with = "integer")]
     #[schema(required = true, value_type = i64, minimum = 1, example = 7)]
     channel_id: Option<i64>,
     #[schema(max_length = 500, example = "On value")]

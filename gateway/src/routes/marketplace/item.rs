@@ -105,17 +105,16 @@ pub struct ListItems {
     #[param(inline)]
     currency: Option<Currency>,
     /// Lowest price, in whole units: `12.50`.
-    #[param(pattern = r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$", example = "0.50")]
+    #[param(pattern = r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$")]
     min_price: Option<String>,
-    /// Highest price, in whole units.
-    #[param(pattern = r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$", example = "5000")]
+    /// Highest price, in whole units: `5000`.
+    #[param(pattern = r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,8})?$")]
     max_price: Option<String>,
     /// UUID of a seller.
     #[param(format = "uuid")]
     seller_id: Option<String>,
     is_premium: Option<bool>,
     /// A tag that the item has, to the letter.
-    #[param(example = "gold")]
     tag: Option<String>,
     /// Default: newest.
     #[serde(default, deserialize_with = "parsed")]

@@ -92,8 +92,8 @@ pub(crate) struct NewPurchase {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only described: an optional header")]
 struct IdempotencyKey {
-    /// 1 to 255 visible ASCII characters, one for each purchase: a retry with it gets the first outcome.
-    #[param(rename = "Idempotency-Key", value_type = String, required = false, pattern = "^[!-~]{1,255}$", example = "my-first-purchase")]
+    /// 1 to 255 visible ASCII characters, one for each purchase, such as a UUID: a retry with it gets the first outcome.
+    #[param(rename = "Idempotency-Key", value_type = String, required = false, pattern = "^[!-~]{1,255}$")]
     key: Option<String>,
 }
 

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use platform::{Currency, Money, Page};
 use uuid::Uuid;
 
-use super::{buy, draft, first_page, sell, usd, user};
+use super::{buy, draft, economy, first_page, sell, usd, user};
 use crate::{
     id,
     item::{self, Category, Item, ItemFilter, ItemQuery, ItemStatus, NewItem, PriceRank, Sort},
@@ -22,7 +22,7 @@ pub(crate) async fn a_created_item_is_read_back(store: &dyn Store) {
         is_premium: true,
         tags: vec!["b \"x\"".to_owned(), "a".to_owned()],
     };
-    let created = item::create(store, seller.clone(), new.clone()).await.expect("creates");
+    let created = item::create(store, &economy(), seller.clone(), new.clone()).await.expect("creates");
     let read = item::get(store, created.id).await.expect("is there");
     assert_eq!(read.item, created);
     assert_eq!((created.name, created.description, created.tags), (new.name, new.description, new.tags));

@@ -7,11 +7,12 @@ pub(super) mod treasury;
 
 use std::{any::Any, sync::Arc};
 
-use platform::{Caller, Currency, Money, Page};
+use platform::{Caller, Currency, Money, Page, metrics::Metrics};
 use uuid::Uuid;
 
 use super::Store;
 use crate::{
+    economy::Economy,
     id,
     item::{self, Category, Item, ItemFilter, ItemQuery, NewItem, Sort},
     purchase::{Attempt, Order, PurchaseError, Sale, TransactionType},
@@ -104,7 +105,12 @@ fn draft(price: Money) -> NewItem {
 }
 
 pub(super) async fn sell(store: &dyn Store, seller: &Caller, price: Money) -> Item {
-    item::create(store, seller.clone(), draft(price)).await.expect("creates")
+    item::create(store, &economy(), seller.clone(), draft(price)).await.expect("creates")
+}
+
+/// Counters that nobody looks at.
+pub(super) fn economy() -> Economy {
+    Economy::new(Metrics::new("marketplace").expect("metrics").meter())
 }
 
 fn attempt(buyer: &Caller, item: &Item, key: Option<&str>) -> Attempt {

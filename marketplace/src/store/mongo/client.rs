@@ -13,7 +13,7 @@ pub(super) const DATABASE: &str = "marketplace";
 /// How long to look for a primary, which an election takes no longer than, as a rule.
 const SERVER_SELECTION_TIMEOUT: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections to a server at most.
+/// Connections to a server at most, where the URI does not say.
 const POOL_SIZE: u32 = 32;
 
 /// What is wrong with a URI, and what would be right.
@@ -39,7 +39,12 @@ pub(super) async fn settings(uri: &str) -> anyhow::Result<ClientOptions> {
     Ok(settings)
 }
 
+/// Connections to a server at most.
+pub(super) fn pool_size(settings: &ClientOptions) -> u32 {
+    settings.max_pool_size.unwrap_or(POOL_SIZE)
+}
+
 /// As many as there are connections: more would wait for one halfway, and keep others from what they have written.
 pub(super) fn transactions_at_once(settings: &ClientOptions) -> usize {
-    settings.max_pool_size.unwrap_or(POOL_SIZE) as usize
+    pool_size(settings) as usize
 }

@@ -65,6 +65,27 @@ async fn fresh(opening_balance: i64) -> Fresh {
 store_contract!(fresh);
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_pool_tells_who_is_connected() {
+    let scratch = Scratch::new();
+    let store = scratch.store(1_000).await;
+    sell(&store, &user("seller"), usd(1)).await;
+    // A connection comes back a little after the answer that it brought.
+    let becomes = async |wanted: fn(PoolState) -> bool| {
+        let give_up = Instant::now() + Duration::from_secs(10);
+        while !wanted(store.pool()) {
+            assert!(Instant::now() < give_up, "{:?}", store.pool());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    becomes(|pool| pool.in_use == 0 && (1..=pool.max).contains(&pool.idle)).await;
+    assert_eq!(store.pool().max, 32);
+    let busy = join_all((0..16).map(|_| store.ping()));
+    let (answers, ()) = tokio::join!(busy, becomes(|pool| pool.in_use > 0));
+    assert!(answers.iter().all(Result::is_ok));
+    becomes(|pool| pool.in_use == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_replicas_set_up_an_empty_database_at_once_and_share_it() {
     let scratch = Scratch::new();
     let stores = join_all((0..3).map(|_| scratch.store(1_000))).await;

@@ -1,0 +1,164 @@
+//! Redis as the gateway uses it: one connection that all calls share, a time limit on each command, and a breaker, so
+//! that a Redis that is dead or frozen costs a moment once and then nothing. It reconnects by itself.
+
+mod breaker;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::{fmt::Display, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use fred::{
+    clients::{Client, WithOptions},
+    interfaces::{ClientLike, EventInterface, FredResult, KeysInterface},
+    types::{
+        Builder,
+        config::{Config, Options, ReconnectPolicy, UnresponsiveConfig},
+    },
+};
+use platform::Secret;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use self::breaker::{Breaker, Probe};
+
+/// TCP connect, and the handshake after it, at most.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// A probe of the breaker at most.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(500);
+/// A connection that leaves commands unanswered this long is given up for a new one.
+const UNRESPONSIVE: Duration = Duration::from_secs(3);
+/// Between two attempts to connect, milliseconds: doubles from the first to the second.
+const RECONNECT: (u32, u32) = (50, 1000);
+
+/// A command was not done, or nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RedisError {
+    /// It was never sent.
+    #[error("Redis is down")]
+    Down,
+    /// It may have been done.
+    #[error("a Redis command failed: {0}")]
+    Failed(#[source] fred::error::Error),
+}
+
+/// A Redis, where it can be asked.
+#[derive(Clone)]
+pub(crate) struct Redis {
+    client: Client,
+    /// Stands before every key.
+    prefix: Arc<str>,
+    breaker: Arc<Breaker>,
+}
+
+impl Redis {
+    /// Begins to connect in the background, and goes on with it until `shutdown`. An error only where the URL is none.
+    pub(crate) fn connect(
+        url: &Secret,
+        prefix: &str,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        // fred's own message would show the URL, and its password.
+        let mut config = Config::from_url(url.reveal())
+            .ok()
+            .context("REDIS_URL must be redis://[[user]:password@]host[:port][/database]")?;
+        // Redis absent at the start is to be waited for like one that went away.
+        config.fail_fast = false;
+        let client = Builder::from_config(config)
+            .with_connection_config(|connection| {
+                connection.connection_timeout = CONNECT_TIMEOUT;
+                connection.internal_command_timeout = CONNECT_TIMEOUT;
+                connection.tcp.nodelay = Some(true);
+                connection.unresponsive =
+                    UnresponsiveConfig { max_timeout: Some(UNRESPONSIVE), interval: UNRESPONSIVE / 3 };
+            })
+            // fred's default is to wait for ever.
+            .with_performance_config(|performance| performance.default_command_timeout = PROBE_TIMEOUT)
+            .set_policy(ReconnectPolicy::new_exponential(0, RECONNECT.0, RECONNECT.1, 2))
+            .build()?;
+        let redis = Self { client, prefix: prefix.into(), breaker: Arc::new(Breaker::new()) };
+        tasks.spawn(redis.clone().run(shutdown.clone()));
+        Ok(redis)
+    }
+
+    /// The connection's life.
+    async fn run(self, shutdown: CancellationToken) {
+        let breaker = Arc::clone(&self.breaker);
+        // A connection that broke may have taken an invalidation with it, and a Redis that comes back may have
+        // forgotten some.
+        let events = self.client.on_error(move |(error, _)| {
+            breaker.trip_stale(&error);
+            async { Ok(()) }
+        });
+        let connection = self.client.connect();
+        self.breaker.watch(|probe| self.probe(probe), shutdown).await;
+        let _ = self.client.quit().await;
+        events.abort();
+        connection.abort();
+    }
+
+    async fn probe(&self, probe: Probe) -> FredResult<()> {
+        let commands = self.commands(PROBE_TIMEOUT);
+        match probe {
+            Probe::Ping => commands.ping(None).await,
+            Probe::NewEpoch => {
+                let generation = fresh_generation().to_string();
+                commands.set(self.epoch_key(), generation, None, None, false).await
+            }
+        }
+    }
+
+    fn commands(&self, limit: Duration) -> WithOptions<Client> {
+        let options = Options { max_attempts: Some(1), fail_fast: true, timeout: Some(limit), ..Options::default() };
+        self.client.with_options(&options)
+    }
+
+    /// Runs a command within `limit`, or not at all where Redis is known to be down. It is never sent twice.
+    pub(crate) async fn call<T, F>(
+        &self,
+        limit: Duration,
+        command: impl FnOnce(WithOptions<Client>) -> F,
+    ) -> Result<T, RedisError>
+    where
+        F: Future<Output = FredResult<T>>,
+    {
+        if !self.breaker.is_closed() {
+            return Err(RedisError::Down);
+        }
+        command(self.commands(limit)).await.map_err(|error| {
+            self.breaker.trip(&error);
+            RedisError::Failed(error)
+        })
+    }
+
+    /// Nothing that is cached now is to be used again, by no gateway; known to Redis before it is used again by this one.
+    pub(crate) fn begin_epoch(&self, cause: &dyn Display) {
+        self.breaker.trip_stale(cause);
+    }
+
+    /// The key of the generation that every cached answer belongs to beside those of its tags.
+    pub(crate) fn epoch_key(&self) -> String {
+        self.key("cache:epoch")
+    }
+
+    /// The key under which `name` is kept.
+    pub(crate) fn key(&self, name: impl Display) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Whether it answered when last asked.
+    pub(crate) fn is_up(&self) -> bool {
+        self.breaker.is_closed()
+    }
+
+    /// Whether it has ever answered this process.
+    pub(crate) fn was_reached(&self) -> bool {
+        self.breaker.was_reached()
+    }
+}
+
+/// A generation that no tag has had before: 60 of its bits are random.
+pub(crate) fn fresh_generation() -> u64 {
+    Uuid::new_v4().as_u64_pair().0
+}

@@ -1,0 +1,188 @@
+//! `kill -9` in the middle of everything, with the launcher as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+};
+
+use serde_json::{Value, json};
+
+/// `capsim` as it was built beside this test.
+pub(crate) fn binary() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    let path = path.join("capsim");
+    assert!(path.exists(), "{} is missing: `make test` builds it (cargo build --workspace --bins)", path.display());
+    path
+}
+
+struct Process {
+    child: Child,
+    gateway: SocketAddr,
+}
+
+impl Process {
+    fn start(data_dir: &Path) -> Self {
+        let mut child = Command::new(binary())
+            .arg("--data-dir")
+            .arg(data_dir)
+            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
+            .args(["--rate-limit=0", "--auth-rate-limit=0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let guide = BufReader::new(child.stdout.take().unwrap());
+        let line = guide.lines().map(Result::unwrap).find(|line| line.contains("/docs")).unwrap();
+        let (_, rest) = line.split_once("http://").unwrap();
+        Self { gateway: rest.trim_end_matches("/docs").parse().unwrap(), child }
+    }
+
+    /// SIGKILL.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Clone)]
+struct Http(reqwest::Client);
+
+impl Http {
+    async fn post(&self, at: SocketAddr, path: &str, token: &str, body: &Value) -> reqwest::Result<Value> {
+        let request = self.0.post(format!("http://{at}{path}")).bearer_auth(token).json(body);
+        request.send().await?.error_for_status()?.json().await
+    }
+
+    async fn get(&self, at: SocketAddr, path: &str, token: &str) -> Value {
+        let request = self.0.get(format!("http://{at}{path}")).bearer_auth(token);
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    }
+
+    async fn token(&self, at: SocketAddr, username: &str) -> String {
+        let credentials = json!({"username": username, "password": "correct horse"});
+        self.post(at, "/auth/register", "", &credentials).await.unwrap();
+        self.login(at, username).await
+    }
+
+    async fn login(&self, at: SocketAddr, username: &str) -> String {
+        let credentials = json!({"username": username, "password": "correct horse"});
+        let login = self.post(at, "/auth/login", "", &credentials).await.unwrap();
+        login["token"].as_str().unwrap().to_owned()
+    }
+}
+
+/// USD of a wallet, in cents.
+fn cents(wallet: &Value) -> i64 {
+    let balances = wallet["balances"].as_array().unwrap();
+    let usd = balances.iter().find(|balance| balance["currency"] == "USD").unwrap();
+    (usd["balance"].as_f64().unwrap() * 100.0).round() as i64
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_kill_9_and_what_was_not_is_whole_or_not_at_all() {
+    let data = tempfile::tempdir().unwrap();
+    let http = Http(reqwest::Client::builder().no_proxy().build().unwrap());
+    let process = Process::start(data.path());
+    let at = process.gateway;
+    let (seller, buyer) = (http.token(at, "seller").await, http.token(at, "buyer").await);
+    let item = json!({"name": "n", "description": "d", "category": "asset", "price": 1});
+
+    // Several at once, so that the kill falls into the middle of a commit.
+    let bought = Arc::new(Mutex::new(Vec::new()));
+    let traders = (0..4).map(|_| {
+        let (http, seller, buyer, item, bought) =
+            (http.clone(), seller.clone(), buyer.clone(), item.clone(), bought.clone());
+        tokio::spawn(async move {
+            while let Ok(item) = http.post(at, "/marketplace/item", &seller, &item).await {
+                let purchase = json!({"itemId": item["_id"]});
+                let Ok(purchase) = http.post(at, "/marketplace/purchase", &buyer, &purchase).await else { break };
+                bought.lock().unwrap().push(purchase);
+            }
+        })
+    });
+    let traders: Vec<_> = traders.collect();
+    tests::eventually("trade is brisk", async || bought.lock().unwrap().len() >= 40).await;
+    process.kill();
+    for trader in traders {
+        trader.await.unwrap();
+    }
+
+    let process = Process::start(data.path());
+    let at = process.gateway;
+    // The secret and the users outlived it, and so the tokens.
+    let wallet = http.get(at, "/marketplace/wallet", &buyer).await;
+    let spent = 100_000_000 - cents(&wallet);
+    let earned = cents(&http.get(at, "/marketplace/wallet", &seller).await) - 100_000_000;
+    assert_eq!(spent, earned, "money moved wholly or not at all");
+    let sold = http.get(at, "/marketplace/list?status=sold&limit=1", &buyer).await;
+    assert_eq!(sold["pagination"]["total"].as_i64().unwrap() * 100, spent, "every sold item was paid once");
+
+    let acknowledged = bought.lock().unwrap().clone();
+    assert!(spent >= acknowledged.len() as i64 * 100, "nothing acknowledged is lost");
+    for purchase in acknowledged {
+        let path = format!("/marketplace/item/{}", purchase["item"]["_id"].as_str().unwrap());
+        let page = http.get(at, &path, &buyer).await;
+        assert_eq!((&page["status"], &page["transactionHistory"]), (&json!("sold"), &json!([purchase["transaction"]])));
+    }
+    http.login(at, "buyer").await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let output = Command::new(binary())
+        .arg("--data-dir")
+        .arg(data.path())
+        .arg(format!("--gateway-port={}", address.port()))
+        .arg("--web-port=0")
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn ctrl_c_stops_cleanly() {
+    let data = tempfile::tempdir().unwrap();
+    let mut process = Process::start(data.path());
+    let interrupted = Command::new("kill").args(["-INT", &process.child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let ended = tokio::task::spawn_blocking(move || process.child.wait().unwrap()).await.unwrap();
+    assert!(ended.success(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_bad_setting_is_named_with_what_it_should_be() {
+    for (variable, value, hint) in [
+        ("CACHE_TTL", "soon", "0 to 86400"),
+        ("OPENING_BALANCE", "-1", "OPENING_BALANCE"),
+        ("RUST_LOG", "a=b=c", "RUST_LOG"),
+        ("JWT_SECRET", "hunter2", "32 bytes"),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        let output = Command::new(binary())
+            .env(variable, value)
+            .arg("--data-dir")
+            .arg(data.path())
+            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0", "--discourse-ports=0"])
+            .output()
+            .unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && error.contains(hint), "{variable}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,20 @@
+//! Journeys through the public doors of the whole system, HTTP at the gateway and gRPC at a replica, on whatever stack
+//! `crate::builder` gives.
+
+mod auth;
+mod balancing;
+mod cache;
+mod grpc;
+mod http;
+mod limits;
+mod metrics;
+mod money;
+mod privacy;
+mod purchase;
+mod validation;
+
+use tests::System;
+
+async fn start() -> System {
+    crate::builder().start().await
+}
