@@ -4,12 +4,21 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: run env up down web test compose-test fmt lint openapi pictures bench
+.PHONY: run web env up down test compose-test fmt lint openapi pictures bench
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
 	@command -v npm > /dev/null && $(MAKE) web || echo "No web UI without npm (Node.js 20.19 or newer): all else runs."
 	cargo run --release --package capsim -- $(ARGS)
+
+# The web UI, into web/dist, where it is older than its sources.
+web: web/dist/index.html
+
+web/dist/index.html: web/node_modules/.package-lock.json docs/openapi.json $(WEB_SOURCES)
+	npm --prefix web run build
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
 
 # Secrets for the full stack, in compose/.env; those that are there stay.
 env:
@@ -22,23 +31,14 @@ up: env
 down:
 	docker compose --file compose/docker-compose.yml down
 
-# The web UI, into web/dist, where it is older than its sources.
-web: web/dist/index.html
-
-web/dist/index.html: web/node_modules/.package-lock.json docs/openapi.json $(WEB_SOURCES)
-	npm --prefix web run build
-
-web/node_modules/.package-lock.json: web/package-lock.json
-	npm --prefix web ci --no-audit --no-fund
-
 # All checks and all tests, with all that they need.
 test: lint web
 	cargo build --workspace --bins
 	./scripts/with-backends cargo test --workspace
+	./scripts/with-chromium npm --prefix web test
 	./scripts/monitoring test
 	./scripts/with-system ./scripts/check-openapi
 	./scripts/with-system ./scripts/check-postman
-	./scripts/with-chromium npm --prefix web test
 	./scripts/compose-test --if-possible
 
 # The full stack under another name: up, used, a replica killed, restarted, taken away.

@@ -24,7 +24,8 @@ function Private() {
   const session = useSession();
   const { pathname, search } = useLocation();
   if (!session) return <Navigate to="/login" replace state={{ from: pathname + search }} />;
-  return <Layout />;
+  // Another user begins anew, also where another tab logged them in.
+  return <Layout key={session.userId} />;
 }
 
 /** A page whose code did not arrive, or that failed. */

@@ -13,7 +13,7 @@ export const CURRENCY_NAMES: Record<Currency, string> = {
   USD: 'US dollar',
   EUR: 'Euro',
   BTC: 'Bitcoin',
-  GOLD: 'Gold, troy ounce',
+  GOLD: 'Gold (oz)',
 };
 
 /** The largest amount that a service can hold, in minor units. */

@@ -57,12 +57,16 @@ test('a service without a live replica is said to be down, by the dashboard, too
   const answer = await fetch(`${process.env.GATEWAY_URL}/status`);
   const status = await answer.json();
   status.status = 'unhealthy';
+  status.unavailable = ['users'];
   status.services.discourse.status = 'unhealthy';
   for (const replica of status.services.discourse.replicas) replica.up = false;
   await page.route('**/status', (route) =>
     route.fulfill({ status: 503, json: status, headers: { 'access-control-allow-origin': '*' } }),
   );
   await page.goto('/dashboard');
-  await expect(page.getByText('A service has no replica left')).toBeVisible();
+  await expect(page.getByText('No replica is left of: discourse')).toBeVisible();
   await expect(page.getByTestId('service-discourse')).toContainText('0 of 3 replicas up');
+
+  status.services.discourse.status = 'healthy';
+  await expect(page.getByText('Out of reach: what keeps users')).toBeVisible();
 });

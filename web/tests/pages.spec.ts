@@ -1,7 +1,7 @@
 // Every page: axe has nothing serious to say, in light and dark, and nothing scrolls sideways on a phone.
 import AxeBuilder from '@axe-core/playwright';
 import type { BrowserContextOptions, Page } from '@playwright/test';
-import { browserOf, expect, type Person, person, test } from './fixtures';
+import { browserOf, expect, type Person, person, test, unique } from './fixtures';
 
 interface Place {
   name: string;
@@ -14,7 +14,8 @@ interface Place {
 /** All pages with something on them. */
 async function places(me: Person): Promise<Place[]> {
   const seller = await person('seller');
-  const id = await seller.lists({ name: 'Wealth of Nations', isPremium: true, tags: ['essay'] });
+  const tag = unique('essay');
+  const id = await seller.lists({ name: 'Wealth of Nations', isPremium: true, tags: [tag] });
   const sold = await me.lists({ name: 'A pin' });
   await seller.call('POST', '/marketplace/purchase', { itemId: sold });
   await me.lists({ name: 'Another pin' });
@@ -26,10 +27,10 @@ async function places(me: Person): Promise<Place[]> {
     isPinned: true,
   });
   return [
-    { name: 'marketplace', path: '/marketplace', sign: 'Wealth of Nations' },
+    { name: 'marketplace', path: `/marketplace?tag=${tag}`, sign: 'Wealth of Nations' },
     {
       name: 'filters',
-      path: '/marketplace?minPrice=1&isPremium=true',
+      path: `/marketplace?minPrice=1&isPremium=true&tag=${tag}`,
       sign: 'Wealth of Nations',
       open: (page) => page.getByRole('button', { name: /Filters/ }).click(),
     },

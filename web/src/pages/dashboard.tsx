@@ -18,7 +18,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { lazy, type ReactNode, Suspense } from 'react';
 import { Link } from 'react-router';
 import { ApiError } from '../api/problem';
-import { type Item, items, type Schemas, status, wallet } from '../api/queries';
+import { type Item, items, type Schemas, type Status, status, wallet } from '../api/queries';
 import { CurrencyMark, Money } from '../components/money';
 import { PageHead } from '../components/page';
 import { Empty, Failure, Lines } from '../components/states';
@@ -238,11 +238,15 @@ function Rows({ head, rows }: { head: string[]; rows: { key: string; cells: Reac
   );
 }
 
-const HEALTH = {
-  healthy: { label: 'All replicas are up', up: true },
-  degraded: { label: 'Some replicas are down; the others serve all calls', up: false },
-  unhealthy: { label: 'A service has no replica left', up: false },
-};
+/** How it is, in a sentence. */
+function healthOf({ services, unavailable }: Status): string {
+  const names = Object.keys(services);
+  const without = names.filter((name) => services[name]?.status === 'unhealthy');
+  if (without.length > 0) return `No replica is left of: ${without.join(', ')}`;
+  if (unavailable.length > 0) return `Out of reach: what keeps ${unavailable.join(', ')}`;
+  const isShort = names.some((name) => services[name]?.status !== 'healthy');
+  return isShort ? 'Some replicas are down; the others serve all calls' : 'All replicas are up';
+}
 
 function SystemView() {
   const { data, error, refetch } = useQuery(status(useQueryClient()));
@@ -253,8 +257,8 @@ function SystemView() {
       </Title>
       {data && !error && (
         <Group gap={8} role="status">
-          <span className="dot" data-up={HEALTH[data.now.status].up} />
-          <Text fz="sm">{HEALTH[data.now.status].label}</Text>
+          <span className="dot" data-up={data.now.status === 'healthy'} />
+          <Text fz="sm">{healthOf(data.now)}</Text>
         </Group>
       )}
     </Group>
@@ -378,6 +382,7 @@ function Service({ name, service }: { name: string; service: Schemas['ServiceSta
                   </Text>
                   <Text fz="xs" c="dimmed" truncate visibleFrom="xs">
                     {replica.address}
+                    {replica.backend && `, ${replica.backend}`}
                   </Text>
                   <Text fz="xs" fw={600} c={replica.up ? 'var(--accent)' : 'var(--mantine-color-error)'}>
                     {replica.up ? 'up' : 'down'}
