@@ -4,7 +4,10 @@
 
 use std::{
     fmt,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -33,6 +36,8 @@ pub(super) struct Breaker {
     stale: AtomicBool,
     /// Grows with each failure: a probe that began before the last of them proves nothing.
     failures: AtomicU64,
+    /// Of the last failure, for the log.
+    cause: Mutex<String>,
     tripped: Notify,
 }
 
@@ -44,6 +49,7 @@ impl Breaker {
             // Nobody knows what happened before: a gateway may have died between a write and its invalidation.
             stale: AtomicBool::new(true),
             failures: AtomicU64::new(0),
+            cause: Mutex::default(),
             tripped: Notify::new(),
         }
     }
@@ -58,6 +64,7 @@ impl Breaker {
 
     /// Opens it, because a command failed.
     pub(super) fn trip(&self, cause: &dyn fmt::Display) {
+        *self.cause.lock().unwrap_or_else(PoisonError::into_inner) = cause.to_string();
         // In this order: see `close`.
         self.failures.fetch_add(1, SeqCst);
         if self.closed.swap(false, SeqCst) {
@@ -98,8 +105,10 @@ impl Breaker {
                 Ok(()) => {}
                 Err(error) => {
                     self.stale.fetch_or(what == Probe::NewEpoch, SeqCst);
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%error, "Redis does not answer: asking until it does");
+                    // Not at once: at the start it takes a moment to connect.
+                    if backoff == BACKOFF.1 && !std::mem::replace(&mut told, true) {
+                        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                        tracing::warn!(%error, cause, "Redis does not answer: asking until it does");
                     }
                 }
             }
@@ -124,7 +133,7 @@ impl Breaker {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
 

@@ -59,6 +59,7 @@ impl Redis {
         tasks: &TaskTracker,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
+        anyhow::ensure!(!url.reveal().starts_with("rediss"), "REDIS_URL: TLS is not built in, redis:// is");
         // fred's own message would show the URL, and its password.
         let mut config = Config::from_url(url.reveal())
             .ok()
@@ -161,4 +162,18 @@ impl Redis {
 /// A generation that no tag has had before: 60 of its bits are random.
 pub(crate) fn fresh_generation() -> u64 {
     Uuid::new_v4().as_u64_pair().0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_url_is_named_and_not_shown() {
+        for url in ["hunter2", "redis://", "http://:hunter2@host", "rediss://:hunter2@host:6379"] {
+            let connected = Redis::connect(&url.to_owned().into(), "", &TaskTracker::new(), &CancellationToken::new());
+            let error = connected.err().expect(url).to_string();
+            assert!(error.contains("REDIS_URL") && !error.contains("hunter2"), "{error}");
+        }
+    }
 }

@@ -121,8 +121,8 @@ pub(super) struct SystemStatus {
     cache: CacheStatus,
     /// By name: marketplace, discourse.
     #[schema(example = json!({
-        "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "calls": 42}]},
-        "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "calls": 7}]}
+        "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "backend": "embedded", "calls": 42}]},
+        "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "backend": "embedded", "calls": 7}]}
     }))]
     services: BTreeMap<&'static str, ServiceStatus>,
     /// Where users and cached answers are kept.
