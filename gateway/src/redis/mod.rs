@@ -168,9 +168,9 @@ pub(crate) fn fresh_generation() -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_bad_url_is_named_and_not_shown() {
-        for url in ["hunter2", "redis://", "http://:hunter2@host", "rediss://:hunter2@host:6379"] {
+    #[tokio::test]
+    async fn a_bad_url_is_named_and_not_shown() {
+        for url in ["hunter2", "http://:hunter2@host", "rediss://:hunter2@host:6379"] {
             let connected = Redis::connect(&url.to_owned().into(), "", &TaskTracker::new(), &CancellationToken::new());
             let error = connected.err().expect(url).to_string();
             assert!(error.contains("REDIS_URL") && !error.contains("hunter2"), "{error}");
