@@ -114,3 +114,32 @@ pub(crate) async fn serving(State(health): State<Health>, request: Request, next
     response.headers_mut().insert(NOT_SERVING, HeaderValue::from_static("1"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn_with_state, routing::post};
+    use tonic::{Code, Status};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn while_the_store_is_down_the_own_service_is_refused_and_nothing_else() {
+        let health = Health::new("a.B").await;
+        let paths = ["/a.B/Call", "/a.Bc/Call", "/grpc.health.v1.Health/Check"];
+        let app = paths.iter().fold(Router::new(), |app, path| app.route(path, post(async || "done")));
+        let app = app.layer(from_fn_with_state(health.clone(), serving));
+        let refused = async |path: &str| {
+            let request = Request::post(path).body(Body::empty()).expect("request");
+            let answer = app.clone().oneshot(request).await.expect("answers");
+            let status = Status::from_header_map(answer.headers()).map(|status| status.code());
+            assert_eq!(answer.headers().contains_key(NOT_SERVING), status == Some(Code::Unavailable));
+            status.is_some()
+        };
+        assert!(refused(paths[0]).await && !refused(paths[1]).await && !refused(paths[2]).await);
+        health.ask(std::future::ready(Ok::<(), std::fmt::Error>(()))).await;
+        assert!(!refused(paths[0]).await);
+        health.ask(std::future::ready(Err(std::fmt::Error))).await;
+        assert!(refused(paths[0]).await);
+    }
+}

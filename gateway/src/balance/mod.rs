@@ -9,6 +9,8 @@
 mod failure;
 mod health;
 mod replica;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{
