@@ -35,6 +35,7 @@ pub(crate) fn item_query(request: pb::ListItemsRequest) -> Result<ItemQuery, Err
             min_price: bound("min_price", request.min_price, currency, &mut violations),
             max_price: bound("max_price", request.max_price, currency, &mut violations),
             seller_id: request.seller_id.and_then(|id| user_id("seller_id", &id, &mut violations)),
+            buyer_id: request.buyer_id.and_then(|id| user_id("buyer_id", &id, &mut violations)),
             is_premium: request.is_premium,
             tag: request.tag.map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()),
         },

@@ -119,6 +119,8 @@ pub struct ItemFilter {
     /// The highest price that matches.
     pub max_price: Option<PriceRank>,
     pub seller_id: Option<Uuid>,
+    /// Who has bought it.
+    pub buyer_id: Option<Uuid>,
     pub is_premium: Option<bool>,
     /// A tag that the item has, to the letter.
     pub tag: Option<String>,

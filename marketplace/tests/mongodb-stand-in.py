@@ -13,6 +13,7 @@ written for MongoDB alone:
 - Compound indexes that end in `_id` break every insert. They are made without it.
 - `$set` stores a date as text. Such updates take the longer way, which does not.
 - A filter that asks for an ObjectId elsewhere than in `_id` finds nothing. It asks for one of a list of one.
+- A `$match` of an aggregation (so also a count) that asks for ObjectIds in `_id` finds nothing. It asks for their text.
 - Validators and index names are forgotten. They are kept, to be read back; validators are not enforced.
 """
 
@@ -94,6 +95,15 @@ def recall(body, database, answer):
         batch[:] = [{"v": 2, "key": {"_id": 1}, "name": "_id_"}, *kept.values()]
 
 
+def as_text(wanted):
+    """What a filter wants, with the text of each ObjectId."""
+    if isinstance(wanted, dict):
+        return {operator: as_text(operand) for operator, operand in wanted.items()}
+    if isinstance(wanted, list):
+        return [as_text(one) for one in wanted]
+    return str(wanted) if isinstance(wanted, ObjectId) else wanted
+
+
 def unless_it_sets_a_date(original):
     def can_use_sql_updates(self, update, *rest):
         dates = any(isinstance(value, datetime) for value in update.get("$set", {}).values())
@@ -131,6 +141,9 @@ def mended(original):
                 field: {"$in": [wanted]} if field != "_id" and isinstance(wanted, ObjectId) else wanted
                 for field, wanted in body.get("filter", {}).items()
             }
+        for match in (stage["$match"] for stage in body.get("pipeline", []) if "$match" in stage):
+            if "_id" in match:
+                match["_id"] = as_text(match["_id"])
         if "dropDatabase" in body:
             for key in [key for key in collections if key[0] == database]:
                 del collections[key]

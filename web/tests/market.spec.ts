@@ -62,13 +62,19 @@ test('one registers, logs in, lists; another one buys; the money moves once', as
   expect(await buyer.balance('USD')).toBe('998749.50');
 
   await bob.getByRole('link', { name: 'Dashboard' }).click();
-  await bob.getByRole('tab', { name: 'Purchases (1)' }).click();
-  await expect(bob.getByRole('link', { name: title })).toBeVisible();
+  // The system knows what is whose, not the browser: another one shows the same.
+  const elsewhere = await browserOf(browser, buyer);
+  await elsewhere.goto('/dashboard');
+  for (const page of [bob, elsewhere]) {
+    await page.getByRole('tab', { name: 'Purchases (1)' }).click();
+    await expect(page.getByRole('row', { name: new RegExp(`${title}.*1,250.50 USD`) })).toBeVisible();
+  }
 
   await ada.getByRole('link', { name: 'Dashboard' }).click();
   await expect(ada.getByTestId('balance-USD')).toHaveText('1,001,250.50');
   await ada.getByRole('tab', { name: 'Sales (1)' }).click();
   await expect(ada.getByRole('row', { name: new RegExp(`${title}.*1,250.50 USD`) })).toBeVisible();
+  await expect(ada.getByRole('tab', { name: 'Purchases (0)' })).toBeVisible();
 });
 
 test('an answer that is lost on its way does not buy twice', async ({ browser }) => {

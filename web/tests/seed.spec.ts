@@ -14,11 +14,12 @@ test('capsim seed fills the market, and a second time changes nothing', async ({
     await ada.reload();
     await expect(ada.getByRole('tab', { name: /Sales \(\d+\)/ })).toBeVisible();
     await expect(ada.getByRole('tab', { name: /Listings \(\d+\)/ })).toBeVisible();
+    await expect(ada.getByRole('tab', { name: /Purchases \(\d+\)/ })).toBeVisible();
     const tabs = await ada.getByRole('tab').allTextContents();
     return [...tabs, await ada.getByTestId('balance-EUR').textContent()];
   };
   const first = await counts();
-  expect(first).toEqual(['Listings (3)', 'Sales (1)', 'Purchases (0)', '999,962.00']);
+  expect(first).toEqual(['Listings (3)', 'Sales (1)', 'Purchases (1)', '999,962.00']);
   await seed(gateway);
   expect(await counts()).toEqual(first);
 

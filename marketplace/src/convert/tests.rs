@@ -80,14 +80,15 @@ fn everything_that_is_wrong_with_a_new_item_is_said_at_once() {
 fn a_query_without_filters_is_the_first_page_of_all_newest_first() {
     let query = item_query(pb::ListItemsRequest::default()).expect("valid");
     assert_eq!((query.sort, query.page), (Sort::Newest, Page { page: 1, limit: 20 }));
-    let ItemFilter { category, status, currency, min_price, max_price, seller_id, is_premium, tag } = query.filter;
+    let ItemFilter { category, status, currency, min_price, max_price, seller_id, buyer_id, is_premium, tag } =
+        query.filter;
     assert!(category.is_none() && status.is_none() && currency.is_none() && min_price.is_none());
-    assert!(max_price.is_none() && seller_id.is_none() && is_premium.is_none() && tag.is_none());
+    assert!(max_price.is_none() && seller_id.is_none() && buyer_id.is_none() && is_premium.is_none() && tag.is_none());
 }
 
 #[test]
 fn filters_are_read_and_unspecified_ones_are_none() {
-    let seller = Uuid::new_v4();
+    let (seller, buyer) = (Uuid::new_v4(), Uuid::new_v4());
     let query = item_query(pb::ListItemsRequest {
         category: Some(2),
         status: Some(3),
@@ -95,6 +96,7 @@ fn filters_are_read_and_unspecified_ones_are_none() {
         min_price: Some("1.5".to_owned()),
         max_price: Some("2".to_owned()),
         seller_id: Some(seller.to_string()),
+        buyer_id: Some(buyer.to_string()),
         is_premium: Some(false),
         tag: Some(" rare ".to_owned()),
         sort: 4,
@@ -106,7 +108,7 @@ fn filters_are_read_and_unspecified_ones_are_none() {
     assert_eq!((query.sort, query.page), (Sort::PriceDesc, Page { page: 3, limit: 50 }));
     let filter = query.filter;
     assert_eq!((filter.category, filter.status), (Some(Category::Innovation), Some(ItemStatus::Reserved)));
-    assert_eq!((filter.currency, filter.seller_id), (Some(Currency::Eur), Some(seller)));
+    assert_eq!((filter.currency, filter.seller_id, filter.buyer_id), (Some(Currency::Eur), Some(seller), Some(buyer)));
     assert_eq!((filter.min_price, filter.max_price), (rank("1.5"), rank("2")));
     assert_eq!((filter.is_premium, filter.tag.as_deref()), (Some(false), Some("rare")));
 
@@ -131,6 +133,7 @@ fn everything_that_is_wrong_with_a_query_is_said_at_once() {
         r.min_price = Some("cheap".to_owned());
         r.max_price = Some("-1".to_owned());
         r.seller_id = Some("treasury".to_owned());
+        r.buyer_id = Some("me".to_owned());
         r.sort = 5;
         r.page = Some(0);
         r.limit = Some(101);
@@ -144,6 +147,7 @@ fn everything_that_is_wrong_with_a_query_is_said_at_once() {
             "min_price: must be a decimal number such as 12.50",
             "max_price: must not be negative",
             "seller_id: must be a UUID",
+            "buyer_id: must be a UUID",
             "sort: must be one of newest, oldest, price, -price",
             "page: must be 1 or more",
             "limit: must be 1 to 100",

@@ -78,6 +78,32 @@ async fn a_refusal_is_remembered_under_its_key() {
 }
 
 #[tokio::test]
+async fn what_one_bought_is_on_ones_list_at_once_and_on_nobody_elses() {
+    let system = super::start().await;
+    let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);
+    let reader = system.stranger("reader");
+    let bought_by = async |user: &User| {
+        let list = reader.get_by_cache(&format!("/marketplace/list?buyerId={}", user.id)).await;
+        assert_eq!(list.status, 200, "{list:?}");
+        (list.json["items"].clone(), list.json["pagination"]["total"].clone())
+    };
+    let (first, second) = (seller.new_item().await, seller.new_item().await);
+    // The list is in the cache before each purchase.
+    for (item, total) in [(first, 1), (second, 2)] {
+        assert_eq!(bought_by(&buyer).await.1, total - 1);
+        let bought = buyer.purchase(&item, None).await;
+        assert_eq!(bought.status, 200, "{bought:?}");
+        let (items, now) = bought_by(&buyer).await;
+        assert_eq!((&items[0], now), (&bought.json["item"], json!(total)));
+    }
+    assert_eq!(bought_by(&seller).await, (json!([]), json!(0)));
+    let page =
+        reader.get(&format!("/marketplace/list?buyerId={}&status=sold&sort=oldest&limit=1&page=2", buyer.id)).await;
+    assert_eq!(page.json["pagination"], json!({"page": 2, "limit": 1, "total": 2, "pages": 2}));
+    assert_eq!(page.json["items"], json!([bought_by(&buyer).await.0[0]]));
+}
+
+#[tokio::test]
 async fn what_cannot_be_bought_says_why() {
     let system = super::start().await;
     let (seller, buyer) = (system.user("seller").await, system.user("buyer").await);

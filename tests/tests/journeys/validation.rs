@@ -180,6 +180,7 @@ async fn queries() {
         ("/marketplace/list?maxPrice=1e99", "maxPrice"),
         ("/marketplace/list?maxPrice=0.001&currency=USD", "maxPrice"),
         ("/marketplace/list?sellerId=x", "sellerId"),
+        ("/marketplace/list?buyerId=me", "buyerId"),
         ("/marketplace/item/x", "id"),
         ("/marketplace/item/0123456789abcdef0123456", "id"),
         ("/marketplace/item/0123456789abcdef0123456g", "id"),

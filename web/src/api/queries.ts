@@ -1,6 +1,5 @@
 // Every read and write of the UI. A write is done when all that it changed has been read again.
 import { type QueryClient, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
-import { remember } from '../purchases';
 import * as session from '../session';
 import { answered, api } from './client';
 import { ApiError } from './problem';
@@ -161,10 +160,7 @@ export function usePurchase() {
     // The key makes it safe to send again.
     retry,
     retryDelay,
-    onSuccess: ({ transaction, item }) => {
-      remember(transaction, item.name);
-      return changed(client, 'items', 'item', 'wallet');
-    },
+    onSuccess: () => changed(client, 'items', 'item', 'wallet'),
     // Whoever was faster changed what is shown here.
     onError: () => changed(client, 'items', 'item', 'wallet'),
   });

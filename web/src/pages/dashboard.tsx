@@ -23,9 +23,7 @@ import { CurrencyMark, Money } from '../components/money';
 import { PageHead } from '../components/page';
 import { Empty, Failure, Lines } from '../components/states';
 import { When } from '../components/when';
-import { TRANSACTION_TYPE_WORDS } from '../components/words';
 import { CURRENCIES, CURRENCY_NAMES, format, minorUnits } from '../money';
-import { purchasesOf } from '../purchases';
 import { duration, hitRatio, requestRates, shares } from '../rates';
 import { useMe } from '../session';
 
@@ -87,7 +85,7 @@ function Belongings() {
   const me = useMe();
   const listings = useQuery(items({ sellerId: me.userId, status: 'available', limit: 100 }));
   const sales = useQuery(items({ sellerId: me.userId, status: 'sold', limit: 100 }));
-  const purchases = purchasesOf(me.userId);
+  const purchases = useQuery(items({ buyerId: me.userId, limit: 100 }));
   const count = (number: number | undefined) => (number === undefined ? '' : ` (${number.toLocaleString('en')})`);
   return (
     <Paper className="surface" p={{ base: 'sm', sm: 'md' }}>
@@ -95,7 +93,7 @@ function Belongings() {
         <Tabs.List mb="sm">
           <Tabs.Tab value="listings">Listings{count(listings.data?.pagination.total)}</Tabs.Tab>
           <Tabs.Tab value="sales">Sales{count(sales.data?.pagination.total)}</Tabs.Tab>
-          <Tabs.Tab value="purchases">Purchases{count(purchases.length)}</Tabs.Tab>
+          <Tabs.Tab value="purchases">Purchases{count(purchases.data?.pagination.total)}</Tabs.Tab>
         </Tabs.List>
         <Tabs.Panel value="listings">
           <Listings
@@ -130,35 +128,24 @@ function Belongings() {
           />
         </Tabs.Panel>
         <Tabs.Panel value="purchases">
-          <Text fz="sm" c="dimmed" px="xs" pb="xs">
-            Bought in this browser. The system keeps all transactions, but tells them by item only.
-          </Text>
-          {purchases.length === 0 ? (
-            <Empty
-              icon={IconReceipt}
-              title="Nothing bought yet"
-              action={
-                <Button component={Link} to="/marketplace" mt="xs">
-                  Look around
-                </Button>
-              }
-            >
-              Your wallet is full. See what there is.
-            </Empty>
-          ) : (
-            <Rows
-              head={['What', 'As', 'Bought', 'Price']}
-              rows={purchases.map((purchase) => ({
-                key: purchase._id,
-                cells: [
-                  <ItemLink key="what" id={purchase.itemId} name={purchase.itemName} />,
-                  TRANSACTION_TYPE_WORDS[purchase.type].label,
-                  <When key="when" time={purchase.createdAt} />,
-                  <Money key="price" amount={purchase.price} currency={purchase.currency} />,
-                ],
-              }))}
-            />
-          )}
+          <Listings
+            query={purchases}
+            time="Bought"
+            timeOf={(item) => item.updatedAt}
+            empty={
+              <Empty
+                icon={IconReceipt}
+                title="Nothing bought yet"
+                action={
+                  <Button component={Link} to="/marketplace" mt="xs">
+                    Look around
+                  </Button>
+                }
+              >
+                Your wallet is full. See what there is.
+              </Empty>
+            }
+          />
         </Tabs.Panel>
       </Tabs>
     </Paper>
@@ -179,11 +166,13 @@ function Listings({
   if (error && !data) return <Failure error={error} retry={refetch} />;
   if (!data) return <Lines count={4} />;
   if (data.items.length === 0) return empty;
+  // The API knows when it was listed, and no order by the time of the sale.
+  const rows = data.items.toSorted((one, other) => Date.parse(timeOf(other)) - Date.parse(timeOf(one)));
   return (
     <>
       <Rows
         head={['What', time, 'Price']}
-        rows={data.items.map((item) => ({
+        rows={rows.map((item) => ({
           key: item._id,
           cells: [
             <ItemLink key="what" id={item._id} name={item.name} />,

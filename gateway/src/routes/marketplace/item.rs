@@ -113,6 +113,9 @@ pub struct ListItems {
     /// UUID of a seller.
     #[param(format = "uuid")]
     seller_id: Option<String>,
+    /// UUID of a user: what they have bought.
+    #[param(format = "uuid")]
+    buyer_id: Option<String>,
     is_premium: Option<bool>,
     /// A tag that the item has, to the letter.
     tag: Option<String>,
@@ -139,6 +142,7 @@ impl From<ListItems> for rpc::ListItemsRequest {
             min_price: query.min_price,
             max_price: query.max_price,
             seller_id: query.seller_id,
+            buyer_id: query.buyer_id,
             is_premium: query.is_premium,
             tag: query.tag,
             sort: rpc::ItemSort::from(query.sort.unwrap_or(ItemSort::Newest)).into(),

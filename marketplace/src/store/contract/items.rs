@@ -1,7 +1,7 @@
 use std::cmp::Reverse;
 
 use chrono::{TimeDelta, Utc};
-use platform::{Currency, Money, Page};
+use platform::{Caller, Currency, Money, Page};
 use uuid::Uuid;
 
 use super::{buy, draft, economy, first_page, sell, usd, user};
@@ -55,8 +55,8 @@ pub(crate) async fn a_sellers_counts_follow_listings_and_sales(store: &dyn Store
 }
 
 pub(crate) async fn every_filter_sort_and_page_agrees_with_a_plain_model(store: &dyn Store) {
-    let items = assorted(store).await;
-    let (seller, price) = (items[0].seller_id, PriceRank::from(items[7].price));
+    let (items, [buyer, other]) = assorted(store).await;
+    let (seller, price) = (items[0].0.seller_id, PriceRank::from(items[7].0.price));
     let whole = |text| PriceRank::parse(text, None).expect("bound");
     let filters = [
         ItemFilter::default(),
@@ -71,6 +71,12 @@ pub(crate) async fn every_filter_sort_and_page_agrees_with_a_plain_model(store: 
         ItemFilter { min_price: Some(whole("1.5")), max_price: Some(whole("3.25")), ..Default::default() },
         ItemFilter { seller_id: Some(seller), ..Default::default() },
         ItemFilter { seller_id: Some(Uuid::nil()), ..Default::default() },
+        ItemFilter { buyer_id: Some(buyer), ..Default::default() },
+        ItemFilter { buyer_id: Some(other), ..Default::default() },
+        ItemFilter { buyer_id: Some(seller), ..Default::default() },
+        ItemFilter { buyer_id: Some(Uuid::nil()), ..Default::default() },
+        ItemFilter { buyer_id: Some(buyer), status: Some(ItemStatus::Sold), ..Default::default() },
+        ItemFilter { buyer_id: Some(buyer), status: Some(ItemStatus::Available), ..Default::default() },
         ItemFilter { is_premium: Some(true), ..Default::default() },
         ItemFilter { is_premium: Some(false), ..Default::default() },
         ItemFilter { tag: Some("even".to_owned()), ..Default::default() },
@@ -90,6 +96,14 @@ pub(crate) async fn every_filter_sort_and_page_agrees_with_a_plain_model(store: 
             tag: Some("third".to_owned()),
             ..Default::default()
         },
+        ItemFilter {
+            category: Some(Category::Service),
+            max_price: Some(whole("3")),
+            seller_id: Some(items[2].0.seller_id),
+            buyer_id: Some(buyer),
+            tag: Some("even".to_owned()),
+            ..Default::default()
+        },
     ];
     for filter in &filters {
         for sort in [Sort::Newest, Sort::Oldest, Sort::Price, Sort::PriceDesc] {
@@ -107,6 +121,23 @@ pub(crate) async fn every_filter_sort_and_page_agrees_with_a_plain_model(store: 
             }
         }
     }
+}
+
+pub(crate) async fn a_buyers_list_has_what_they_bought_from_then_on(store: &dyn Store) {
+    let (seller, buyer, late) = (user("seller"), user("buyer"), user("late"));
+    let (item, unsold) = (sell(store, &seller, usd(1)).await, sell(store, &seller, usd(1)).await);
+    let bought_by = async |user: &Caller| {
+        let filter = ItemFilter { buyer_id: Some(user.id), ..Default::default() };
+        store.list_items(&first_page(filter, Sort::Newest)).await.expect("lists")
+    };
+    assert_eq!(bought_by(&buyer).await, (vec![], 0));
+    let first = buy(store, &buyer, &item, Some("key")).await.expect("buys").item;
+    assert_eq!(buy(store, &buyer, &item, Some("key")).await.expect("retries").item, first);
+    buy(store, &late, &item, None).await.expect_err("is sold");
+    assert_eq!(bought_by(&buyer).await, (vec![first.clone()], 1));
+    assert_eq!((bought_by(&seller).await, bought_by(&late).await), ((vec![], 0), (vec![], 0)));
+    let second = buy(store, &buyer, &unsold, None).await.expect("buys").item;
+    assert_eq!(bought_by(&buyer).await, (vec![second, first], 2));
 }
 
 pub(crate) async fn prices_are_ordered_across_currencies(store: &dyn Store) {
@@ -137,9 +168,11 @@ pub(crate) async fn min_above_max_matches_nothing(store: &dyn Store) {
     assert_eq!(store.list_items(&first_page(filter, Sort::Newest)).await.expect("lists"), (vec![], 0));
 }
 
-/// 40 items of all sorts, some listed at the same moment or at the same price, a few of them sold.
-async fn assorted(store: &dyn Store) -> Vec<Item> {
-    let (sellers, buyer, now) = ([user("first"), user("second"), user("third")], user("buyer"), time::now());
+/// 40 items of all sorts, some listed at the same moment or at the same price, a few of them sold to one of two buyers.
+/// Each item stands beside who has bought it.
+async fn assorted(store: &dyn Store) -> (Vec<(Item, Option<Uuid>)>, [Uuid; 2]) {
+    let (sellers, now) = ([user("first"), user("second"), user("third")], time::now());
+    let buyers = [user("buyer"), user("other")];
     let mut items = Vec::new();
     for n in 0..40_usize {
         let seller = &sellers[n % 3];
@@ -162,28 +195,30 @@ async fn assorted(store: &dyn Store) -> Vec<Item> {
             price,
         };
         store.create_item(seller, &item).await.expect("creates");
-        let item = match n % 6 {
-            2 => buy(store, &buyer, &item, None).await.expect("buys").item,
-            _ => item,
+        let buyer = (n % 6 == 2).then(|| &buyers[n / 6 % 2]);
+        let item = match buyer {
+            Some(buyer) => buy(store, buyer, &item, None).await.expect("buys").item,
+            None => item,
         };
-        items.push(item);
+        items.push((item, buyer.map(|buyer| buyer.id)));
     }
-    assert!(items.iter().all(|item| item.created_at <= Utc::now()));
-    items
+    assert!(items.iter().all(|(item, _)| item.created_at <= Utc::now()));
+    (items, buyers.map(|buyer| buyer.id))
 }
 
-fn model(items: &[Item], filter: &ItemFilter, sort: Sort) -> Vec<Item> {
-    let matches = |item: &&Item| {
+fn model(items: &[(Item, Option<Uuid>)], filter: &ItemFilter, sort: Sort) -> Vec<Item> {
+    let matches = |(item, buyer): &&(Item, Option<Uuid>)| {
         filter.category.is_none_or(|category| item.category == category)
             && filter.status.is_none_or(|status| item.status == status)
             && filter.currency.is_none_or(|currency| item.price.currency == currency)
             && filter.min_price.is_none_or(|min| PriceRank::from(item.price) >= min)
             && filter.max_price.is_none_or(|max| PriceRank::from(item.price) <= max)
             && filter.seller_id.is_none_or(|seller| item.seller_id == seller)
+            && filter.buyer_id.is_none_or(|bought_by| *buyer == Some(bought_by))
             && filter.is_premium.is_none_or(|is_premium| item.is_premium == is_premium)
             && filter.tag.as_ref().is_none_or(|tag| item.tags.contains(tag))
     };
-    let mut items: Vec<Item> = items.iter().filter(matches).cloned().collect();
+    let mut items: Vec<Item> = items.iter().filter(matches).map(|(item, _)| item.clone()).collect();
     items.sort_by_key(|item| Reverse(item.id));
     match sort {
         Sort::Newest => items.sort_by_key(|item| Reverse(item.created_at)),

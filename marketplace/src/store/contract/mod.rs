@@ -37,6 +37,7 @@ macro_rules! store_contract {
                 an_unknown_item_is_none,
                 a_sellers_counts_follow_listings_and_sales,
                 every_filter_sort_and_page_agrees_with_a_plain_model,
+                a_buyers_list_has_what_they_bought_from_then_on,
                 prices_are_ordered_across_currencies,
                 min_above_max_matches_nothing,
             ]

@@ -52,6 +52,12 @@ fn matching(filter: &ItemFilter) -> IntoBoxed<'_, items::table, Sqlite> {
     if let Some(seller) = filter.seller_id {
         query = query.filter(items::seller_id.eq(seller.to_string()));
     }
+    if let Some(buyer) = filter.buyer_id {
+        let bought = transactions::table
+            .filter(transactions::buyer_id.eq(buyer.to_string()))
+            .filter(transactions::status.eq(TransactionStatus::Completed.as_str()));
+        query = query.filter(items::id.eq_any(bought.select(transactions::item_id)));
+    }
     if let Some(tag) = &filter.tag {
         query =
             query.filter(items::id.eq_any(item_tags::table.filter(item_tags::tag.eq(tag)).select(item_tags::item_id)));
@@ -83,7 +89,11 @@ fn total(connection: &mut SqliteConnection, filter: &ItemFilter) -> Result<u64, 
 }
 
 fn totals_can_say(filter: &ItemFilter) -> bool {
-    filter.min_price.is_none() && filter.max_price.is_none() && filter.seller_id.is_none() && filter.tag.is_none()
+    filter.min_price.is_none()
+        && filter.max_price.is_none()
+        && filter.seller_id.is_none()
+        && filter.buyer_id.is_none()
+        && filter.tag.is_none()
 }
 
 /// Whether a list goes through few rows: no counting, no depth.

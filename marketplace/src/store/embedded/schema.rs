@@ -98,4 +98,4 @@ diesel::table! {
 }
 
 diesel::joinable!(items -> accounts (seller_id));
-diesel::allow_tables_to_appear_in_same_query!(items, accounts, item_tags);
+diesel::allow_tables_to_appear_in_same_query!(items, accounts, item_tags, transactions);

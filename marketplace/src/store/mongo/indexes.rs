@@ -10,7 +10,14 @@ pub(super) fn all() -> [(&'static str, Vec<IndexModel>); 3] {
     [
         ("attempts", vec![unique(doc! { "buyerId": 1, "idempotencyKey": 1 })]),
         ("items", items()),
-        ("transactions", vec![plain(doc! { "itemId": 1, "status": 1, "createdAt": -1, "_id": -1 })]),
+        (
+            "transactions",
+            vec![
+                plain(doc! { "itemId": 1, "status": 1, "createdAt": -1, "_id": -1 }),
+                // Has all of the question what somebody bought, and of the answer.
+                plain(doc! { "buyerId": 1, "status": 1, "itemId": 1 }),
+            ],
+        ),
     ]
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use bson::{Document, doc, oid::ObjectId};
+use bson::{Bson, Document, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use mongodb::options::Hint;
 use platform::{Caller, Page};
+use uuid::Uuid;
 
 use super::{
     documents::{ItemDocument, damaged, date},
@@ -27,7 +28,10 @@ const DEEP: u64 = 200;
 /// The number is counted anew, in an index. (Totals kept in documents, as the embedded store has them, would be written
 /// by every listing and every sale, and so make each conflict with all others of its kind.)
 pub(super) async fn list(act: &mut Act<'_>, query: &ItemQuery) -> Result<(Vec<Item>, u64), Halt> {
-    let (filter, order) = (matching(&query.filter), order(query.sort));
+    let (mut filter, order) = (matching(&query.filter), order(query.sort));
+    if let Some(buyer) = query.filter.buyer_id {
+        filter.insert("_id", doc! { "$in": bought(act, buyer).await? });
+    }
     let count = act.collections.items.count_documents(filter.clone());
     // An empty filter would go through the documents otherwise.
     let count = if filter.is_empty() { count.hint(Hint::Name("_id_".to_owned())) } else { count };
@@ -69,6 +73,13 @@ async fn deep_page(act: &mut Act<'_>, filter: Document, order: Document, page: P
     Ok(ids.iter().filter_map(|id| items.remove(id)).collect())
 }
 
+/// The ids of what a user has bought. The transactions are the one record of that; one buyer has few enough to name them.
+async fn bought(act: &mut Act<'_>, buyer: Uuid) -> Result<Vec<Bson>, Halt> {
+    let completed = doc! { "buyerId": buyer.to_string(), "status": TransactionStatus::Completed.as_str() };
+    Ok(act.collections.transactions.distinct("itemId", completed).session(&mut act.session).await?)
+}
+
+/// All of the filter that is about the listing itself.
 fn matching(filter: &ItemFilter) -> Document {
     let mut matching = Document::new();
     if let Some(category) = filter.category {
