@@ -70,7 +70,7 @@ fn addresses(replicas: &[Server]) -> String {
 }
 
 /// A program of ours as it was built beside the test that runs.
-pub(crate) fn binary(name: &str) -> PathBuf {
+pub fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.ancestors().nth(2).unwrap().join(name);
     assert!(path.exists(), "{} is missing: `make test` builds it (cargo build --workspace --bins)", path.display());

@@ -16,6 +16,7 @@ mod system;
 pub use self::{
     client::{Answer, User, send},
     database::Databases,
+    full_stack::binary,
     server::Server,
     store_server::{StoreKind, StoreServer},
     system::{JWT_SECRET, Stack, System, SystemBuilder, eventually},

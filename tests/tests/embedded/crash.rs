@@ -3,22 +3,13 @@
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
 };
 
 use serde_json::{Value, json};
-
-/// `capsim` as it was built beside this test.
-pub(crate) fn binary() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    let path = path.join("capsim");
-    assert!(path.exists(), "{} is missing: `make test` builds it (cargo build --workspace --bins)", path.display());
-    path
-}
+use tests::binary;
 
 struct Process {
     child: Child,
@@ -27,7 +18,7 @@ struct Process {
 
 impl Process {
     fn start(data_dir: &Path) -> Self {
-        let mut child = Command::new(binary())
+        let mut child = Command::new(binary("capsim"))
             .arg("--data-dir")
             .arg(data_dir)
             .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
@@ -144,7 +135,7 @@ async fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let data = tempfile::tempdir().unwrap();
-    let output = Command::new(binary())
+    let output = Command::new(binary("capsim"))
         .arg("--data-dir")
         .arg(data.path())
         .arg(format!("--gateway-port={}", address.port()))
@@ -174,7 +165,7 @@ async fn a_bad_setting_is_named_with_what_it_should_be() {
         ("JWT_SECRET", "hunter2", "32 bytes"),
     ] {
         let data = tempfile::tempdir().unwrap();
-        let output = Command::new(binary())
+        let output = Command::new(binary("capsim"))
             .env(variable, value)
             .arg("--data-dir")
             .arg(data.path())

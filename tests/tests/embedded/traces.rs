@@ -19,11 +19,10 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use serde_json::{Value, json};
+use tests::binary;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport::Server};
-
-use crate::crash::binary;
 
 /// Keeps every span that it is sent.
 #[derive(Clone, Default)]
@@ -71,7 +70,7 @@ struct Capsim {
 impl Capsim {
     fn start(collector: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut child = Command::new(binary())
+        let mut child = Command::new(binary("capsim"))
             .arg("--data-dir")
             .arg(data.path())
             .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
