@@ -41,9 +41,7 @@ pub struct Server {
 
 impl Server {
     pub(crate) fn start(name: String, run: Run) -> Self {
-        let reservation = reusable();
-        reservation.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let address = reservation.local_addr().unwrap();
+        let (address, reservation) = reserve();
         let mut server = Self { name, address, run, _reservation: reservation, running: None };
         server.revive();
         server
@@ -148,6 +146,13 @@ impl Drop for Server {
 pub(crate) fn signal(name: &str, child: &Child) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap();
     assert!(sent.success(), "kill -{name}: {sent}");
+}
+
+/// An address that is ours as long as the socket lives: bound, never listening.
+pub(crate) fn reserve() -> (SocketAddr, TcpSocket) {
+    let reservation = reusable();
+    reservation.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    (reservation.local_addr().unwrap(), reservation)
 }
 
 fn reusable() -> TcpSocket {

@@ -11,7 +11,11 @@ use std::{
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::{Databases, server::signal, system::eventually};
+use crate::{
+    Databases,
+    server::{reserve, signal},
+    system::eventually,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
@@ -33,10 +37,7 @@ pub struct StoreServer {
 impl StoreServer {
     /// One that is not there yet, but will be at its address.
     pub fn absent(kind: StoreKind) -> Self {
-        let reservation = TcpSocket::new_v4().unwrap();
-        reservation.set_reuseaddr(true).unwrap();
-        reservation.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let address = reservation.local_addr().unwrap();
+        let (address, reservation) = reserve();
         Self { kind, directory: tempfile::tempdir().unwrap(), address, _reservation: reservation, child: None }
     }
 

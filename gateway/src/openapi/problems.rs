@@ -47,6 +47,11 @@ const PROBLEMS: [(u16, &str, &str); 27] = [
     (504, "deadline_exceeded", "the service took too long"),
 ];
 
+/// The codes that a description names, between backticks.
+fn codes_in(description: &str) -> impl Iterator<Item = &str> {
+    description.split('`').skip(1).step_by(2)
+}
+
 /// Describes all problems of an operation, its handler's own and those of every route of its kind.
 pub(super) fn complete(operation: &mut Operation) {
     let mut codes = common(operation);
@@ -55,7 +60,7 @@ pub(super) fn complete(operation: &mut Operation) {
             && status.starts_with(['4', '5'])
             && content.is_empty()
         {
-            codes.extend(description.split('`').skip(1).step_by(2).map(str::to_owned));
+            codes.extend(codes_in(description).map(str::to_owned));
         }
     }
     let mut by_status = BTreeMap::<u16, Vec<(&str, &str)>>::new();
@@ -162,7 +167,7 @@ mod tests {
         {
             let text = response["description"].as_str().expect("text");
             if status.starts_with(['4', '5']) && response.get("content").is_none() {
-                for code in text.split('`').skip(1).step_by(2) {
+                for code in codes_in(text) {
                     let known = PROBLEMS.iter().any(|(its, name, _)| *name == code && its.to_string() == *status);
                     assert!(known, "{status} {code}");
                 }

@@ -47,7 +47,8 @@ impl Group {
 
 async fn run(redis: Redis, mut asked: mpsc::Receiver<Question>) {
     let mut group = Vec::with_capacity(MAX_GROUP);
-    while asked.recv_many(&mut group, MAX_GROUP).await > 0 {
+    while let Some(first) = asked.recv().await {
+        group.push(first);
         // Whoever is about to ask goes along: twice as many in a group, and a tenth less CPU a hit.
         for _ in 0..3 {
             tokio::task::yield_now().await;
