@@ -26,7 +26,7 @@ import {
 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import { Link, NavLink, Outlet, ScrollRestoration, useLocation } from 'react-router';
+import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigation } from 'react-router';
 import { apiBase } from './api/client';
 import { wallet } from './api/queries';
 import { Money } from './components/money';
@@ -140,6 +140,8 @@ function Account() {
 
 export function Layout() {
   const { pathname } = useLocation();
+  // The code of the next page is on its way.
+  const isBusy = useNavigation().state !== 'idle';
   const main = useRef<HTMLElement>(null);
   const shown = useRef(pathname);
   // A new page begins at its head, for those who listen, too.
@@ -153,7 +155,7 @@ export function Layout() {
       <a className="skip" href="#main">
         Skip to content
       </a>
-      <AppShell.Header bg="var(--surface)" withBorder>
+      <AppShell.Header bg="var(--surface)" withBorder className="head" data-busy={isBusy || undefined}>
         <Container size={1240} h="100%">
           <Group h="100%" justify="space-between" wrap="nowrap">
             <Group gap="xl" wrap="nowrap">
@@ -170,7 +172,7 @@ export function Layout() {
           </Group>
         </Container>
       </AppShell.Header>
-      <AppShell.Main id="main" tabIndex={-1} ref={main}>
+      <AppShell.Main id="main" tabIndex={-1} ref={main} aria-busy={isBusy}>
         <Container size={1240} py={{ base: 'lg', sm: 'xl' }}>
           <Outlet />
         </Container>

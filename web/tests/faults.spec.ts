@@ -70,3 +70,22 @@ test('a service without a live replica is said to be down, by the dashboard, too
   status.services.discourse.status = 'healthy';
   await expect(page.getByText('Out of reach: what keeps users')).toBeVisible();
 });
+
+test('a page whose code is slow shows that it is on its way', async ({ browser }) => {
+  const page = await browserOf(browser, await person('ada'));
+  await page.goto('/marketplace');
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  await page.route('**/assets/dashboard-*.js', async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  await page.getByRole('link', { name: 'Dashboard' }).first().click();
+  await expect(page.getByRole('main')).toHaveAttribute('aria-busy', 'true');
+  await expect(page.getByRole('heading', { name: 'Marketplace' })).toBeVisible();
+  arrive();
+  await expect(page.getByRole('heading', { name: 'Dashboard' })).toBeVisible();
+  await expect(page.getByRole('main')).toHaveAttribute('aria-busy', 'false');
+});

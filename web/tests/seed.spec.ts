@@ -9,6 +9,8 @@ test('capsim seed fills the market, and a second time changes nothing', async ({
   await ada.getByLabel('Password', { exact: true }).fill(PASSWORD);
   await ada.getByRole('button', { name: 'Log in' }).click();
   await ada.getByRole('link', { name: 'Dashboard' }).click();
+  // The market shows her listing, too: not before this page is there is it the dashboard's.
+  await expect(ada.getByRole('heading', { name: 'Dashboard' })).toBeVisible();
   await expect(ada.getByRole('link', { name: 'Analytical engine, blueprints' })).toBeVisible();
   const counts = async () => {
     await ada.reload();
