@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use platform::{error::http_status, observe::RequestId, validate::Violations};
+use platform::{error::http_status, observe::REQUEST_ID, validate::Violations};
 use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -121,8 +121,9 @@ impl Problem {
         &self.code
     }
 
-    /// Writes the body and headers of the answer to the request with this id.
-    pub fn render(self, id: &RequestId, mut response: Response) -> Response {
+    /// Writes the body and headers of the answer, which has its request's id.
+    pub fn render(self, mut response: Response) -> Response {
+        let request_id = response.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or("-");
         let body = ProblemBody {
             kind: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -130,7 +131,7 @@ impl Problem {
             detail: &self.detail,
             code: &self.code,
             errors: &self.errors,
-            request_id: id.as_str(),
+            request_id,
         };
         // Plain strings and numbers always serialise.
         *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());

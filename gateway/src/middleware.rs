@@ -9,61 +9,57 @@ use std::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
-use platform::observe::{Observer, RequestId, observe};
+use platform::observe::Observer;
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any as AnyOrigin, CorsLayer},
 };
 
-use crate::{app::App, auth::token::Unauthorized, call::Identity, error::Problem, extract::MAX_BODY_BYTES};
-
-/// A request, its body's arrival included, may take this long. Longer than any upstream deadline: what runs into it
-/// is a client that sends too slowly.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+use crate::{
+    app::App, auth::token::Unauthorized, call::Identity, error::Problem, extract::MAX_BODY_BYTES, rate_limit::Limit,
+};
 
 /// Wraps `router` in everything that happens around every request, outermost first.
+///
+/// Each is a plain layer: a function with a `Next` clones all that is inside of it for every request.
 pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
-    let observer = Observer::new(app.metrics.clone(), Default::default());
+    let identified = Arc::clone(app);
     router.layer(
         ServiceBuilder::new()
-            // Outermost: gives the request its id, and counts what all others made of it.
-            .layer(from_fn_with_state(observer, observe))
             // Outside of all that can refuse, so that every refusal is written in one place.
-            .layer(from_fn(problems))
-            .layer(from_fn(security_headers))
+            .map_response(problems)
+            // Gives the request its id, and counts what all others made of it.
+            .layer(Observer::new(app.metrics.clone(), Default::default()))
+            .map_response(security_headers)
             .layer(cors())
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn_with_state(TIME_LIMIT, time_limit))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-            // Innermost: load shedding and rate limits, which some routes have of their own, come after it.
-            .layer(from_fn_with_state(Arc::clone(app), identify)),
+            // Innermost: admission, which depends on the route and on who calls, comes after it.
+            .map_request(move |request| identify(&identified, request)),
     )
 }
 
 /// Writes a [`Problem`], wherever it came from, as problem+json with the request's id.
-async fn problems(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
-    let mut response = next.run(request).await;
-    match (response.extensions_mut().remove::<Problem>(), id) {
-        (Some(problem), Some(id)) => problem.render(&id, response),
-        _ => response,
+fn problems(mut response: Response) -> Response {
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.render(response),
+        None => response,
     }
 }
 
 /// Headers that keep browsers from guessing and framing. An answer that says more of itself (Swagger UI) keeps it.
-async fn security_headers(request: Request, next: Next) -> Response {
+fn security_headers<B>(mut response: Response<B>) -> Response<B> {
     const HEADERS: [(HeaderName, HeaderValue); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     ];
-    let mut response = next.run(request).await;
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(value);
     }
@@ -104,25 +100,23 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(format_args!("panic: {}", message.unwrap_or("of unknown kind"))).into_response()
 }
 
-/// Beyond so many requests at once, an answer now beats a place in a queue. Not for `/status` and `/metrics`: an
-/// overloaded gateway is alive. All that pass here, and no others, are counted for `/status`.
-pub(crate) async fn shed(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+/// Admits a call or refuses it. Beyond so many at once, an answer now beats a place in a queue; then come rate limits.
+/// Not for `/status` and `/metrics`: an overloaded gateway is alive. All that pass here, and no others, are counted for
+/// `/status`.
+pub(crate) async fn admit(
+    State((app, limit)): State<(Arc<App>, Arc<Limit>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     app.requests.fetch_add(1, Ordering::Relaxed);
     match app.in_flight.try_acquire() {
-        Ok(_permit) => next.run(request).await,
+        Ok(_permit) => limit.admit(request, next).await,
         Err(_) => Problem::overloaded().into_response(),
     }
 }
 
-async fn time_limit(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long to arrive")
-            .into_response()
-    })
-}
-
 /// Verifies the token, once, for rate limits and handlers. Whether a route needs one, its handler says.
-async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+fn identify(app: &App, mut request: Request) -> Request {
     let identity = match request.headers().get(header::AUTHORIZATION) {
         None => Err(Unauthorized::MissingToken),
         Some(value) => match bearer(value) {
@@ -131,7 +125,7 @@ async fn identify(State(app): State<Arc<App>>, mut request: Request, next: Next)
         },
     };
     request.extensions_mut().insert(Identity(identity));
-    next.run(request).await
+    request
 }
 
 /// The token of `Bearer <token>`; the scheme's case does not matter (RFC 9110, section 11.1).
@@ -142,12 +136,7 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use axum::{
-        body::{Body, Bytes},
-        routing::post,
-    };
+    use axum::{body::Body, http::StatusCode};
     use clap::Parser;
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
@@ -194,22 +183,6 @@ mod tests {
         assert_eq!(status_of(&app, get("/metrics")).await, StatusCode::OK);
         drop((one_is_left, none_is_left));
         assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::UNAUTHORIZED);
-    }
-
-    #[tokio::test]
-    async fn a_body_that_never_ends_is_given_up() {
-        let limit = Duration::from_millis(50);
-        let app = Router::new()
-            .route("/", post(async |_: Bytes| "read"))
-            .layer(from_fn_with_state(limit, time_limit))
-            .layer(from_fn(problems));
-        let answer = async |body: Body| {
-            let request = Request::post("/").body(body).expect("request");
-            app.clone().oneshot(request).await.expect("answers").status()
-        };
-        assert_eq!(answer(Body::from("whole")).await, StatusCode::OK);
-        let endless = futures_util::stream::pending::<Result<Bytes, Infallible>>();
-        assert_eq!(answer(Body::from_stream(endless)).await, StatusCode::REQUEST_TIMEOUT);
     }
 
     #[test]

@@ -18,17 +18,20 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::{app::App, middleware, openapi, rate_limit::rate_limit};
+use crate::{
+    app::App,
+    middleware::{self, admit},
+    openapi,
+    rate_limit::Limit,
+};
 
 /// The gateway's state, as handlers take it.
 type State = axum::extract::State<Arc<App>>;
 
 /// Everything that the gateway serves, with its middleware.
 pub(crate) fn router(app: &Arc<App>) -> Router {
-    let limited = |router: OpenApiRouter<Arc<App>>, limit| {
-        router
-            .route_layer(from_fn_with_state(Arc::clone(limit), rate_limit))
-            .route_layer(from_fn_with_state(Arc::clone(app), middleware::shed))
+    let limited = |router: OpenApiRouter<Arc<App>>, limit: &Arc<Limit>| {
+        router.route_layer(from_fn_with_state((Arc::clone(app), Arc::clone(limit)), admit))
     };
     let (router, api) = OpenApiRouter::with_openapi(openapi::base())
         .merge(limited(business(), &app.call_limit))

@@ -1,14 +1,21 @@
 //! What happens around every request of every process: a span with its request id, and its metrics.
 
-use std::{collections::HashSet, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
 
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
     http::{HeaderMap, HeaderValue, Method},
-    middleware::Next,
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use tonic::{Code, Status};
+use tower::{Layer, Service};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -40,7 +47,7 @@ impl RequestId {
     }
 }
 
-/// What the middleware needs: where to count, and which gRPC methods there are.
+/// Layer: gives each request its id, runs it in a span of its own, counts and times it.
 #[derive(Clone, Debug)]
 pub struct Observer {
     metrics: Metrics,
@@ -65,21 +72,53 @@ impl Observer {
     }
 }
 
-/// Middleware: gives the request its id, runs it in a span of its own, counts and times it.
-pub async fn observe(State(observer): State<Observer>, mut request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let (method, path) = (method_label(request.method()), observer.path(&request));
-    let id = RequestId::of(request.headers());
-    let span = trace::request(observer.metrics.service(), id.as_str(), method, &path, request.headers());
-    request.extensions_mut().insert(id.clone());
+impl<S> Layer<S> for Observer {
+    type Service = Observed<S>;
 
-    let mut response = next.run(request).instrument(span.clone()).await;
-    response.headers_mut().insert(REQUEST_ID, id.0);
-    let (status, took) = (status(&response), start.elapsed());
-    span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
-    trace::answered(&span, status);
-    observer.metrics.request(method, path, status, took);
-    response
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed { observer: self.clone(), inner }
+    }
+}
+
+/// A service whose requests an [`Observer`] sees. (A service, not a function with a `Next`: that would clone all that is
+/// inside of it for every request.)
+#[derive(Clone, Debug)]
+pub struct Observed<S> {
+    observer: Observer,
+    inner: S,
+}
+
+impl<S> Service<Request> for Observed<S>
+where
+    S: Service<Request, Response: IntoResponse, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let start = Instant::now();
+        let metrics = self.observer.metrics.clone();
+        let (method, path) = (method_label(request.method()), self.observer.path(&request));
+        let id = RequestId::of(request.headers());
+        let span = trace::request(metrics.service(), id.as_str(), method, &path, request.headers());
+        request.extensions_mut().insert(id.clone());
+
+        let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
+        Box::pin(async move {
+            let mut response = answer.await?.into_response();
+            response.headers_mut().insert(REQUEST_ID, id.0);
+            let (status, took) = (status(&response), start.elapsed());
+            span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
+            trace::answered(&span, status);
+            metrics.request(method, path, status, took);
+            Ok(response)
+        })
+    }
 }
 
 /// Whether a request or response speaks gRPC.

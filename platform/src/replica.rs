@@ -23,7 +23,7 @@ use crate::{
     deadline::deadline,
     health::{Health, serving},
     metrics::{self, Metrics},
-    observe::{Observer, is_grpc, observe},
+    observe::{Observer, is_grpc},
 };
 
 /// Who a replica is.
@@ -68,7 +68,7 @@ pub fn router(
     Ok(routes.routes().into_axum_router().merge(http).fallback(not_found).layer(
         ServiceBuilder::new()
             // Outermost, so that panics and deadlines are counted too.
-            .layer(from_fn_with_state(observer, observe))
+            .layer(observer)
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(deadline))
             .layer(from_fn_with_state(health, serving)),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{ConnectInfo, Request},
     http::{HeaderMap, HeaderValue, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -117,6 +117,28 @@ impl Limit {
         }
     }
 
+    /// 429 with `Retry-After` beyond the limit; `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-10) on every
+    /// answer.
+    pub(crate) async fn admit(&self, request: Request, next: Next) -> Response {
+        let Some(decision) = self.check(self.caller(&request)).await else { return next.run(request).await };
+        let name = self.name;
+        let (mut response, state) = match decision {
+            Decision::Allowed { remaining } => (next.run(request).await, format!("\"{name}\";r={remaining}")),
+            Decision::Refused { wait } => {
+                // Whole seconds, rounded up: too early would only be refused again.
+                let seconds = wait.as_secs() + 1;
+                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many calls, slow down");
+                (problem.with_retry_after(seconds).into_response(), format!("\"{name}\";r=0;t={seconds}"))
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert("ratelimit-policy", self.policy.clone());
+        if let Ok(state) = HeaderValue::try_from(state) {
+            headers.insert("ratelimit", state);
+        }
+        response
+    }
+
     /// `None` where there is no limit.
     async fn check(&self, caller: Caller) -> Option<Decision> {
         let own = self.own.as_ref()?;
@@ -162,28 +184,6 @@ fn network(address: IpAddr) -> IpAddr {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
-}
-
-/// Middleware: 429 with `Retry-After` beyond the limit; `RateLimit` headers
-/// (draft-ietf-httpapi-ratelimit-headers-10) on every answer.
-pub(crate) async fn rate_limit(State(limit): State<Arc<Limit>>, request: Request, next: Next) -> Response {
-    let Some(decision) = limit.check(limit.caller(&request)).await else { return next.run(request).await };
-    let name = limit.name;
-    let (mut response, state) = match decision {
-        Decision::Allowed { remaining } => (next.run(request).await, format!("\"{name}\";r={remaining}")),
-        Decision::Refused { wait } => {
-            // Whole seconds, rounded up: too early would only be refused again.
-            let seconds = wait.as_secs() + 1;
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many calls, slow down");
-            (problem.with_retry_after(seconds).into_response(), format!("\"{name}\";r=0;t={seconds}"))
-        }
-    };
-    let headers = response.headers_mut();
-    headers.insert("ratelimit-policy", limit.policy.clone());
-    if let Ok(state) = HeaderValue::try_from(state) {
-        headers.insert("ratelimit", state);
-    }
-    response
 }
 
 #[cfg(test)]
