@@ -34,6 +34,8 @@ pub struct Config {
     pub health_check: bool,
 
     #[command(flatten)]
+    pub runtime: platform::runtime::Options,
+    #[command(flatten)]
     pub telemetry: platform::telemetry::Options,
 }
 

@@ -2,15 +2,18 @@
 
 use clap::Parser;
 use discourse::{Config, store};
-use platform::{Secret, probe, server, shutdown, telemetry};
+use platform::{Secret, probe, runtime, server, shutdown, telemetry};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let config = Config::parse();
+    runtime::run(config.runtime, run(config))
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
     if config.health_check {
         return probe::ask(&config.host, config.port).await;
     }

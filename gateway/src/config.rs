@@ -53,6 +53,8 @@ pub struct Config {
     #[arg(long)]
     pub health_check: bool,
     #[command(flatten)]
+    pub runtime: platform::runtime::Options,
+    #[command(flatten)]
     pub telemetry: platform::telemetry::Options,
     #[command(flatten)]
     pub options: Options,

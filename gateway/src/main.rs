@@ -8,9 +8,12 @@ use gateway::{Settings, auth::password, config::Config};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
     let config = Config::parse();
+    platform::runtime::run(config.runtime, run(config))
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
     if config.health_check {
         return platform::probe::ask(&config.host, config.port).await;
     }

@@ -30,6 +30,8 @@ pub struct Config {
     pub data_dir: PathBuf,
 
     #[command(flatten)]
+    pub runtime: platform::runtime::Options,
+    #[command(flatten)]
     pub telemetry: platform::telemetry::Options,
 
     /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.

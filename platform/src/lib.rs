@@ -7,7 +7,7 @@
 //! | exact money | [`money`] |
 //! | who calls | [`caller`] |
 //! | values that are not for logs | [`secret`] |
-//! | the one-port server for gRPC and HTTP/1.1, and its shutdown | [`server`], [`replica`], [`shutdown`], [`probe`] |
+//! | the one-port server for gRPC and HTTP/1.1, its threads and its shutdown | [`server`], [`replica`], [`runtime`], [`shutdown`], [`probe`] |
 //! | what happens around every request | [`observe`], [`deadline`] |
 //! | metrics, logs and traces | [`metrics`], [`telemetry`], [`trace`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
@@ -23,6 +23,7 @@ pub mod page;
 pub mod probe;
 mod process;
 pub mod replica;
+pub mod runtime;
 pub mod secret;
 pub mod server;
 pub mod shutdown;
