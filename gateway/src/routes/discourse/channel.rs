@@ -19,7 +19,12 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{Id, JsonBody, Query, parsed, whole_number},
-    routes::{State, page::Pagination, time::moment, words::words},
+    routes::{
+        State,
+        page::Pagination,
+        time::{self, moment},
+        words::words,
+    },
 };
 
 words! {
@@ -46,7 +51,9 @@ pub(crate) struct Channel {
     /// UUID of the user who opened it.
     #[schema(format = Uuid)]
     created_by: String,
+    #[serde(serialize_with = "time::rfc3339")]
     created_at: DateTime<Utc>,
+    #[serde(serialize_with = "time::rfc3339")]
     updated_at: DateTime<Utc>,
 }
 

@@ -16,7 +16,11 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{JsonBody, integer},
-    routes::{State, time::moment, words::words},
+    routes::{
+        State,
+        time::{self, moment},
+        words::words,
+    },
 };
 
 words! {
@@ -45,7 +49,9 @@ pub(crate) struct Post {
     topic: Topic,
     /// Shown before all others.
     is_pinned: bool,
+    #[serde(serialize_with = "time::rfc3339")]
     created_at: DateTime<Utc>,
+    #[serde(serialize_with = "time::rfc3339")]
     updated_at: DateTime<Utc>,
 }
 

@@ -22,7 +22,12 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{Id, JsonBody, Query, parsed, whole_number},
-    routes::{State, page::Pagination, time::moment, words::words},
+    routes::{
+        State,
+        page::Pagination,
+        time::{self, moment},
+        words::words,
+    },
 };
 
 words! {
@@ -64,7 +69,9 @@ pub(crate) struct Item {
     is_premium: bool,
     #[schema(example = json!(["gold", "bullion"]))]
     tags: Vec<String>,
+    #[serde(serialize_with = "time::rfc3339")]
     created_at: DateTime<Utc>,
+    #[serde(serialize_with = "time::rfc3339")]
     updated_at: DateTime<Utc>,
 }
 

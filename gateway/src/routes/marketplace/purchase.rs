@@ -16,7 +16,11 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::JsonBody,
-    routes::{State, time::moment, words::words},
+    routes::{
+        State,
+        time::{self, moment},
+        words::words,
+    },
 };
 
 words! {
@@ -52,6 +56,7 @@ pub(crate) struct Transaction {
     #[serde(rename = "type")]
     kind: TransactionType,
     status: TransactionStatus,
+    #[serde(serialize_with = "time::rfc3339")]
     created_at: DateTime<Utc>,
 }
 
