@@ -21,6 +21,8 @@ pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const VERSION: u8 = 1;
 /// Version, time and number of generations.
 const HEAD_BYTES: usize = 1 + 8 + 1;
+/// A page of twenty listings or posts fits, mostly.
+const TYPICAL_BYTES: usize = 12 * 1024;
 /// 128 bits in hexadecimal, and quotes.
 const ETAG_BYTES: usize = 34;
 
@@ -44,8 +46,10 @@ pub struct Entry {
 
 impl Entry {
     pub(super) fn new(answer: &impl Serialize, generations: Generations) -> Result<Self, Problem> {
+        let mut body = Vec::with_capacity(TYPICAL_BYTES);
+        serde_json::to_writer(&mut body, answer).map_err(Problem::internal)?;
         // Without spare capacity: what is kept takes what `size` says.
-        let body = Bytes::from(serde_json::to_vec(answer).map_err(Problem::internal)?.into_boxed_slice());
+        let body = Bytes::from(body.into_boxed_slice());
         // It tells versions of one page apart and guards nothing, so it need not be cryptographic.
         let etag = HeaderValue::try_from(format!("\"{:032x}\"", xxh3_128(&body))).map_err(Problem::internal)?;
         Ok(Self { body, etag, made_at: now(), generations })
@@ -110,12 +114,13 @@ impl Entry {
         headers.insert(header::ETAG, self.etag.clone());
         // It may be kept by the client, and must be asked for again before each use.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        headers.insert(header::AGE, HeaderValue::from(now().saturating_sub(self.made_at)));
-        let source = match source {
-            XCache::Hit => "HIT",
-            XCache::Miss => "MISS",
-            XCache::Bypass => "BYPASS",
+        let (source, age) = match source {
+            XCache::Hit => ("HIT", now().saturating_sub(self.made_at)),
+            // Made for this call, even if the clock has gone on to the next second since.
+            XCache::Miss => ("MISS", 0),
+            XCache::Bypass => ("BYPASS", 0),
         };
+        headers.insert(header::AGE, HeaderValue::from(age));
         headers.insert(X_CACHE, HeaderValue::from_static(source));
         response
     }
