@@ -62,7 +62,8 @@ pictures: web
 	cargo build --package capsim
 	./scripts/with-chromium npm --prefix web run pictures
 
-# CPU per request of the system in its fastest build.
+# CPU per request of the system in its fastest build: in one process, then as the full stack.
 bench:
-	cargo build --profile dist --package capsim
+	cargo build --profile dist --workspace --bins
 	./scripts/bench
+	./scripts/with-backends ./scripts/bench full-stack
