@@ -13,12 +13,7 @@
 
 use std::sync::Arc;
 
-use platform::{
-    health::Health,
-    metrics::Metrics,
-    replica::{self, Identity},
-    server,
-};
+use platform::replica::Replica;
 use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -51,24 +46,12 @@ pub async fn serve(
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let metrics = Metrics::new("discourse")?;
-    metrics.watch_pool(store.backend(), {
+    let pool = {
         let store = Arc::clone(&store);
         move || store.pool()
-    });
-    let health = Health::new(SERVICE).await;
-    metrics.watch_store(store.backend(), {
-        let health = health.clone();
-        move || health.is_healthy()
-    });
-    let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
+    };
+    let replica = Replica::new("discourse", SERVICE, instance, store.backend(), pool).await?;
     let mut routes = RoutesBuilder::default();
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
-    let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
-    health.ask(store.ping()).await;
-    tokio::join!(
-        health.follow(|| store.ping(), shutdown.clone()),
-        server::serve(listener, app, metrics.clone(), shutdown.clone()),
-    );
-    Ok(())
+    replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, || store.ping(), shutdown).await
 }

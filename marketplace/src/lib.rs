@@ -15,12 +15,7 @@
 
 use std::sync::Arc;
 
-use platform::{
-    health::Health,
-    metrics::Metrics,
-    replica::{self, Identity},
-    server,
-};
+use platform::replica::Replica;
 use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -58,31 +53,23 @@ pub async fn serve(
     store: Arc<dyn Store>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let metrics = Metrics::new("marketplace")?;
-    metrics.watch_pool(store.backend(), {
+    let pool = {
         let store = Arc::clone(&store);
         move || store.pool()
-    });
-    let health = Health::new(SERVICE).await;
-    metrics.watch_store(store.backend(), {
-        let health = health.clone();
-        move || health.is_healthy()
-    });
-    let identity = Identity { service: metrics.service(), instance, backend: store.backend() };
+    };
+    let replica = Replica::new("marketplace", SERVICE, instance, store.backend(), pool).await?;
+    let meter = replica.metrics().meter().clone();
+    let service = Service { store: Arc::clone(&store), economy: Economy::new(&meter) };
     let mut routes = RoutesBuilder::default();
-    let service = Service { store: Arc::clone(&store), economy: Economy::new(metrics.meter()) };
     routes.add_service(MarketplaceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES));
-    let app = replica::router(identity, routes, proto::FILE_DESCRIPTOR_SET, health.clone(), metrics.clone())?;
-    health.ask(store.ping()).await;
     let serving = async {
         tokio::join!(
-            health.follow(|| store.ping(), shutdown.clone()),
-            ledger::watch(&*store, metrics.meter(), &shutdown),
-            server::serve(listener, app, metrics.clone(), shutdown.clone()),
+            replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, || store.ping(), shutdown.clone()),
+            ledger::watch(&*store, &meter, &shutdown),
         )
     };
     tokio::select! {
-        _ = serving => Ok(()),
+        (served, ()) = serving => served,
         Err(unusable) = store.prepare() => Err(unusable),
     }
 }

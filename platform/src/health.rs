@@ -36,7 +36,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Whether the store answered when last asked.
 #[derive(Clone, Debug)]
-pub struct Health {
+pub(crate) struct Health {
     healthy: Arc<AtomicBool>,
     reporter: HealthReporter,
     name: &'static str,
@@ -44,27 +44,27 @@ pub struct Health {
 
 impl Health {
     /// Not serving until the store has answered once.
-    pub async fn new(name: &'static str) -> Self {
+    pub(crate) async fn new(name: &'static str) -> Self {
         let health = Self { healthy: Arc::default(), reporter: HealthReporter::new(), name };
         health.report(false).await;
         health
     }
 
-    pub fn reporter(&self) -> HealthReporter {
+    pub(crate) fn reporter(&self) -> HealthReporter {
         self.reporter.clone()
     }
 
     /// Full name of the gRPC service, as in `grpc.health.v1.HealthCheckRequest.service`.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.name
     }
 
-    pub fn is_healthy(&self) -> bool {
+    pub(crate) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed)
     }
 
     /// Asks `ping` for ever; NOT_SERVING from `shutdown` on, so that no new calls come.
-    pub async fn follow<E, F>(self, ping: impl Fn() -> F, shutdown: CancellationToken)
+    pub(crate) async fn follow<E, F>(self, ping: impl Fn() -> F, shutdown: CancellationToken)
     where
         E: Error + 'static,
         F: Future<Output = Result<(), E>>,
@@ -78,7 +78,7 @@ impl Health {
     }
 
     /// Takes note of what one `ping` says. To be done once before the port is served, so that a healthy replica is never seen as anything else.
-    pub async fn ask<E: Error + 'static>(&self, ping: impl Future<Output = Result<(), E>>) {
+    pub(crate) async fn ask<E: Error + 'static>(&self, ping: impl Future<Output = Result<(), E>>) {
         let problem = match tokio::time::timeout(TIMEOUT, ping).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(Chain(&error).to_string()),
