@@ -114,15 +114,23 @@ impl Entry {
         headers.insert(header::ETAG, self.etag.clone());
         // It may be kept by the client, and must be asked for again before each use.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        let (source, age) = match source {
-            XCache::Hit => ("HIT", now().saturating_sub(self.made_at)),
-            // Made for this call, even if the clock has gone on to the next second since.
-            XCache::Miss => ("MISS", 0),
-            XCache::Bypass => ("BYPASS", 0),
+        headers.insert(header::AGE, HeaderValue::from(self.age(source)));
+        let source = match source {
+            XCache::Hit => "HIT",
+            XCache::Miss => "MISS",
+            XCache::Bypass => "BYPASS",
         };
-        headers.insert(header::AGE, HeaderValue::from(age));
         headers.insert(X_CACHE, HeaderValue::from_static(source));
         response
+    }
+
+    /// Seconds since it was made.
+    fn age(&self, source: XCache) -> u64 {
+        match source {
+            XCache::Hit => now().saturating_sub(self.made_at),
+            // Made for this call, even if the clock has gone on to the next second since.
+            XCache::Miss | XCache::Bypass => 0,
+        }
     }
 }
 
@@ -138,6 +146,8 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -153,6 +163,14 @@ mod tests {
             }
         }
         assert!(Entry::decode(&Bytes::from_static(&[0; 100])).is_none());
+    }
+
+    #[test]
+    fn only_what_was_kept_has_an_age() {
+        let mut entry = Entry::new(&"answer", Arc::default()).expect("serialises");
+        entry.made_at -= 7;
+        assert!((7..60).contains(&entry.age(XCache::Hit)));
+        assert_eq!((entry.age(XCache::Miss), entry.age(XCache::Bypass)), (0, 0));
     }
 
     #[test]
