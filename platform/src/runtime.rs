@@ -4,6 +4,7 @@ use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use anyhow::Context;
 use clap::Args;
+use tokio::runtime::Builder;
 
 /// How many threads a process has.
 #[derive(Args, Clone, Copy, Debug)]
@@ -26,8 +27,16 @@ impl Options {
 
 /// Runs a process' `main` to its end.
 pub fn run<T>(options: Options, main: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(options.workers()).enable_all().build();
-    runtime.context("cannot start threads")?.block_on(main)
+    // A scheduler for one thread need not guard against others.
+    let mut runtime = match options.workers() {
+        1 => Builder::new_current_thread(),
+        workers => {
+            let mut runtime = Builder::new_multi_thread();
+            runtime.worker_threads(workers);
+            runtime
+        }
+    };
+    runtime.enable_all().build().context("cannot start threads")?.block_on(main)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider, SpanData, SpanExporter},
 };
+use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Endpoint;
 use tracing_subscriber::{EnvFilter, Layer, filter::Targets, fmt, prelude::*};
 
@@ -51,22 +52,37 @@ fn share(text: &str) -> Result<f64, &'static str> {
 
 /// Traces that may still have to be sent: to be dropped last in `main`.
 #[derive(Debug)]
-pub struct Telemetry(Option<SdkTracerProvider>);
+pub struct Traces {
+    provider: SdkTracerProvider,
+    _runtime: Background,
+}
 
-impl Drop for Telemetry {
+impl Drop for Traces {
     /// Sends what is left, for at most 3 seconds.
     fn drop(&mut self) {
-        if let Some(traces) = &self.0 {
-            // That it fails, the exporter has said.
-            let _ = traces.shutdown_with_timeout(TIMEOUT);
+        // That it fails, the exporter has said.
+        let _ = self.provider.shutdown_with_timeout(TIMEOUT);
+    }
+}
+
+/// Talks to the collector. The process' own runtime may have no thread but the one that waits, at the end, for the last
+/// traces to be sent.
+#[derive(Debug)]
+struct Background(Option<Runtime>);
+
+impl Drop for Background {
+    /// Waits for nothing: a runtime that is just dropped would, which async code must not.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
         }
     }
 }
 
-/// Starts logging to standard error, and tracing where it is asked for. To be called in a tokio runtime.
+/// Starts logging to standard error, and tracing where it is asked for.
 ///
 /// `service` and `instance` are who this process is to the collector.
-pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow::Result<Telemetry> {
+pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow::Result<Option<Traces>> {
     let filter = &options.rust_log;
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("RUST_LOG is {filter:?}: it must be a filter such as `info` or `gateway=debug`"))?
@@ -74,11 +90,17 @@ pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow:
     let endpoint = options.otel_exporter_otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
     let Some(endpoint) = endpoint else {
         tracing_subscriber::registry().with(filter).with(logs()).init();
-        return Ok(Telemetry(None));
+        return Ok(None);
     };
-    let traces = exporter(endpoint, options.otel_traces_sampler_arg, service, instance)?;
+    let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("traces").enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let _runtime = Background(Some(runtime));
+    let provider = {
+        let _entered = handle.enter();
+        exporter(endpoint, options.otel_traces_sampler_arg, service, instance)?
+    };
     let layer = tracing_opentelemetry::layer()
-        .with_tracer(traces.tracer("capsim"))
+        .with_tracer(provider.tracer("capsim"))
         .with_context_activation(false)
         .with_tracked_inactivity(false)
         .with_location(false)
@@ -90,7 +112,7 @@ pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow:
         .with(logs().with_filter(filter))
         .init();
     trace::turn_on();
-    Ok(Telemetry(Some(traces)))
+    Ok(Some(Traces { provider, _runtime }))
 }
 
 fn logs<S>() -> Box<dyn Layer<S> + Send + Sync>

@@ -279,3 +279,29 @@ async fn a_collector_that_is_down_costs_one_line_in_the_log() {
     assert_eq!(complaints.len(), 1, "{complaints:#?}");
     assert!(complaints[0]["message"].as_str().unwrap().contains("collector"), "{complaints:#?}");
 }
+
+/// In one thread, whoever waits for the collector must not be who talks to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_of_one_thread_sends_what_is_left_when_it_stops() {
+    let (collector, url) = Collector::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let mut gateway = Command::new(binary("gateway"))
+        .args(["--host=127.0.0.1", "--port=0", "--worker-threads=1", "--data-dir"])
+        .arg(data.path())
+        .env("JWT_SECRET", "x".repeat(32))
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut logs = BufReader::new(gateway.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let up: Value = serde_json::from_str(&logs.find(|line| line.contains("gateway is up")).unwrap()).unwrap();
+    let list = format!("http://{}/marketplace/list", up["address"].as_str().unwrap());
+    let refused = reqwest::Client::new().get(list).header("traceparent", traceparent()).send().await.unwrap();
+    assert_eq!(refused.status(), 401);
+
+    let stopping = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &gateway.id().to_string()]).status().unwrap().success());
+    assert!(gateway.wait().unwrap().success());
+    assert!(stopping.elapsed() < Duration::from_secs(2), "{:?}", stopping.elapsed());
+    assert_eq!(collector.trace(TRACE).len(), 1);
+}
