@@ -32,7 +32,7 @@ pub struct Config {
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<gateway::config::JwtSecret>,
     #[command(flatten)]
-    pub telemetry: platform::telemetry::Options,
+    pub telemetry: runtime::telemetry::Options,
     #[command(flatten)]
     pub options: gateway::config::Options,
     #[command(flatten)]

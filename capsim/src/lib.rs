@@ -49,8 +49,8 @@ impl System {
             economy,
             ..
         } = config;
-        let gateway = platform::server::bind(&host, gateway_port).await.context("gateway")?;
-        let web = platform::server::bind(&host, web_port).await.context("web UI")?;
+        let gateway = runtime::server::bind(&host, gateway_port).await.context("gateway")?;
+        let web = runtime::server::bind(&host, web_port).await.context("web UI")?;
         let marketplaces = bind_all("marketplace", &host, &marketplace_ports).await?;
         let discourses = bind_all("discourse", &host, &discourse_ports).await?;
 
@@ -119,7 +119,7 @@ async fn bind_all(service: &str, host: &str, ports: &[u16]) -> anyhow::Result<Ve
     let mut replicas = Vec::with_capacity(ports.len());
     for (number, port) in (1..).zip(ports) {
         let instance = format!("{service}-{number}");
-        let listener = platform::server::bind(host, *port).await.context(instance.clone())?;
+        let listener = runtime::server::bind(host, *port).await.context(instance.clone())?;
         replicas.push((instance, listener));
     }
     Ok(replicas)

@@ -46,8 +46,8 @@ async fn main() -> anyhow::Result<()> {
             return Ok(io::stdout().write_all(summary.as_bytes())?);
         }
     }
-    let _traces = platform::telemetry::init(&config.telemetry, "capsim", "capsim-1")?;
-    let shutdown = platform::shutdown::on_signal()?;
+    let _traces = runtime::telemetry::init(&config.telemetry, "capsim", "capsim-1")?;
+    let shutdown = runtime::shutdown::on_signal()?;
     let system = capsim::System::start(config, shutdown).await?;
     io::stdout().write_all(system.guide().as_bytes())?;
     system.join().await

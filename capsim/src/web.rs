@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use platform::metrics::Metrics;
+use runtime::metrics::Metrics;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ const NOT_BUILT: &str = include_str!("web_not_built.html");
 
 /// Serves until `shutdown`.
 pub(crate) async fn serve(listener: TcpListener, pages: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
-    platform::server::serve(listener, pages, Metrics::new("web")?, shutdown).await;
+    runtime::server::serve(listener, pages, Metrics::new("web")?, shutdown).await;
     Ok(())
 }
 

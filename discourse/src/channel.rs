@@ -1,7 +1,8 @@
 //! Channels, and who may do what in them.
 
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, Page, PageInfo, time, trace, validate::Violations, words};
+use kernel::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations, words};
+use runtime::trace;
 use tracing::Instrument;
 use uuid::Uuid;
 

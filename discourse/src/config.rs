@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use platform::Secret;
+use kernel::Secret;
 
 /// A replica of the discourse service: channels and posts over gRPC.
 #[derive(Clone, Debug, Parser)]
@@ -34,9 +34,9 @@ pub struct Config {
     pub health_check: bool,
 
     #[command(flatten)]
-    pub runtime: platform::runtime::Options,
+    pub runtime: runtime::threads::Options,
     #[command(flatten)]
-    pub telemetry: platform::telemetry::Options,
+    pub telemetry: runtime::telemetry::Options,
 }
 
 #[cfg(test)]

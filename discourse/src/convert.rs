@@ -1,7 +1,7 @@
 //! Protobuf to the domain and back; requests are checked on the way, all violations at once.
 
-use platform::{Error, Page, PageInfo, time, validate::Violations, word::UnknownWord};
-use proto::discourse as pb;
+use kernel::{Error, Page, PageInfo, validate::Violations, word::UnknownWord};
+use proto::{discourse as pb, time};
 use uuid::Uuid;
 
 use crate::{

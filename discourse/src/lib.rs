@@ -13,8 +13,8 @@
 
 use std::sync::Arc;
 
-use platform::replica::Replica;
 use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
+use runtime::replica::Replica;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;

@@ -2,7 +2,8 @@
 
 use clap::Parser;
 use discourse::{Config, store};
-use platform::{Secret, probe, runtime, server, shutdown, telemetry};
+use kernel::Secret;
+use runtime::{probe, server, shutdown, telemetry, threads};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -10,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    runtime::run(config.runtime, run(config))
+    threads::run(config.runtime, run(config))
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

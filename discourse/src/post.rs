@@ -1,7 +1,8 @@
 //! Posts.
 
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, time, trace, validate::Violations};
+use kernel::{Caller, Error, Kind, time, validate::Violations};
+use runtime::trace;
 use tracing::Instrument;
 use uuid::Uuid;
 

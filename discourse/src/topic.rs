@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use platform::words;
+use kernel::words;
 
 words! {
     /// What a post is about.

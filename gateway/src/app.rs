@@ -6,12 +6,14 @@ use std::{
     time::Instant,
 };
 
-use platform::{Secret, metrics::Metrics};
+use kernel::Secret;
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
+use runtime::metrics::Metrics;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
+use upstream::{Balancer, ReplicaAddress};
 
 use crate::{
     auth::{
@@ -20,7 +22,6 @@ use crate::{
         token::Tokens,
         users::{Users, embedded::EmbeddedUsers, redis::RedisUsers},
     },
-    balance::{Balancer, ReplicaAddress},
     cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
     config::{JwtSecret, Options},
     error::Problem,
@@ -188,7 +189,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     let app = App::new(settings, &drained)?;
     let (users, cache) = (app.auth.backend(), app.cache.backend());
     tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "gateway is up");
-    platform::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
+    runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
     drained.cancel();
     app.tasks.close();
     app.tasks.wait().await;

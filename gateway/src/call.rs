@@ -8,9 +8,9 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
 };
-use platform::{
-    Caller,
-    caller::{USER_ID, USER_NAME},
+use kernel::Caller;
+use runtime::{
+    identity::{USER_ID, USER_NAME},
     observe::{REQUEST_ID, RequestId},
     trace::TRACEPARENT,
 };
@@ -19,8 +19,9 @@ use tonic::{
     Request,
     metadata::{AsciiMetadataValue, MetadataMap},
 };
+use upstream::Policy;
 
-use crate::{auth::token::Unauthorized, balance::Policy, error::Problem};
+use crate::{auth::token::Unauthorized, error::Problem};
 
 /// How long a service may take for a call, retries included.
 const UPSTREAM_DEADLINE: Duration = Duration::from_secs(5);

@@ -4,9 +4,10 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
-use platform::Secret;
+use kernel::Secret;
+use upstream::ReplicaAddress;
 
-use crate::{app::Stores, balance::ReplicaAddress};
+use crate::app::Stores;
 
 /// Configuration of the gateway process.
 #[derive(clap::Parser, Debug)]
@@ -53,9 +54,9 @@ pub struct Config {
     #[arg(long)]
     pub health_check: bool,
     #[command(flatten)]
-    pub runtime: platform::runtime::Options,
+    pub runtime: runtime::threads::Options,
     #[command(flatten)]
-    pub telemetry: platform::telemetry::Options,
+    pub telemetry: runtime::telemetry::Options,
     #[command(flatten)]
     pub options: Options,
 }

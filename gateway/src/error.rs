@@ -10,7 +10,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use platform::{error::http_status, observe::REQUEST_ID, validate::Violations};
+use kernel::validate::Violations;
+use runtime::{
+    observe::REQUEST_ID,
+    status::{http_status, refuse},
+};
 use serde::Serialize;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -191,9 +195,9 @@ impl From<Status> for Problem {
 }
 
 /// Checks that the gateway makes itself give the same error as those of a service.
-impl From<platform::Error> for Problem {
-    fn from(error: platform::Error) -> Self {
-        Status::from(error).into()
+impl From<kernel::Error> for Problem {
+    fn from(error: kernel::Error) -> Self {
+        refuse(error).into()
     }
 }
 
@@ -237,14 +241,14 @@ pub fn check(violations: Violations) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use platform::{Error, Kind, Violation};
+    use kernel::{Error, Kind, Violation};
 
     use super::*;
 
     #[test]
     fn a_reason_becomes_the_code_and_violations_become_errors() {
         let error = Error::invalid(vec![Violation { field: "item_id".into(), message: "is required".into() }]);
-        let problem = Problem::from(Status::from(error));
+        let problem = Problem::from(refuse(error));
         assert_eq!((problem.status, problem.code()), (StatusCode::BAD_REQUEST, "validation_failed"));
         assert_eq!(problem.errors[0].field, "itemId");
     }
@@ -252,9 +256,9 @@ mod tests {
     #[test]
     fn a_reused_idempotency_key_is_422() {
         let error = Error::new(Kind::FailedPrecondition, "idempotency_key_reused", "other body");
-        assert_eq!(Problem::from(Status::from(error)).status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(Problem::from(refuse(error)).status, StatusCode::UNPROCESSABLE_ENTITY);
         let error = Error::new(Kind::FailedPrecondition, "own_item", "yours");
-        assert_eq!(Problem::from(Status::from(error)).status, StatusCode::CONFLICT);
+        assert_eq!(Problem::from(refuse(error)).status, StatusCode::CONFLICT);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! | which routes there are | [`routes`], a table |
 //! | one route: its types, its docs, its handler | `routes/{marketplace,discourse}/…`, `routes/auth.rs`, `routes/ops.rs` |
 //! | what happens around every request | [`middleware`], one function |
-//! | round robin, ejection, retries, deadlines | [`balance`] |
+//! | round robin, ejection, retries, deadlines | the crate `upstream` |
 //! | the response cache and its generations | [`cache`] |
 //! | users, passwords, tokens | [`auth`] |
 //! | the connection to Redis, and its breaker | `redis` |
@@ -14,7 +14,6 @@
 
 pub mod app;
 pub mod auth;
-pub mod balance;
 pub mod cache;
 mod call;
 pub mod config;

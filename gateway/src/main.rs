@@ -10,19 +10,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    platform::runtime::run(config.runtime, run(config))
+    runtime::threads::run(config.runtime, run(config))
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
     if config.health_check {
-        return platform::probe::ask(&config.host, config.port).await;
+        return runtime::probe::ask(&config.host, config.port).await;
     }
-    let _traces = platform::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
+    let _traces = runtime::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
     let stores = config.stores();
     let jwt_secret =
         config.jwt_secret.context("JWT_SECRET is missing: it must be a random text of 32 bytes or more")?;
-    let shutdown = platform::shutdown::on_signal()?;
-    let listener = platform::server::bind(&config.host, config.port).await?;
+    let shutdown = runtime::shutdown::on_signal()?;
+    let listener = runtime::server::bind(&config.host, config.port).await?;
     let settings = Settings {
         instance: config.instance_id,
         marketplace_replicas: config.marketplace_replicas,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, value_parser};
-use platform::Secret;
+use kernel::Secret;
 
 /// A replica of the marketplace: listings, purchases and wallets over gRPC.
 #[derive(Clone, Debug, Parser)]
@@ -30,9 +30,9 @@ pub struct Config {
     pub data_dir: PathBuf,
 
     #[command(flatten)]
-    pub runtime: platform::runtime::Options,
+    pub runtime: runtime::threads::Options,
     #[command(flatten)]
-    pub telemetry: platform::telemetry::Options,
+    pub telemetry: runtime::telemetry::Options,
 
     /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
     #[arg(long)]

@@ -2,14 +2,13 @@
 //! is wrong with it at once.
 
 use bson::oid::ObjectId;
-use platform::{
+use kernel::{
     Currency, Error, Money, Page, PageInfo,
     money::{ParseMoneyError, UnknownCurrency},
-    time,
     validate::Violations,
     word::UnknownWord,
 };
-use proto::marketplace as pb;
+use proto::{marketplace as pb, time};
 use uuid::Uuid;
 
 use crate::{

@@ -3,11 +3,11 @@
 //! A replica counts what it has done itself, since it started. The ledger, not this, is the record: a sale whose replica
 //! dies before it can count it is missing here.
 
+use kernel::{Currency, Money};
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Meter},
 };
-use platform::{Currency, Money};
 
 use crate::item::Category;
 
@@ -57,7 +57,8 @@ impl Economy {
 
 #[cfg(test)]
 mod tests {
-    use platform::{Caller, metrics::Metrics};
+    use kernel::Caller;
+    use runtime::metrics::Metrics;
     use uuid::Uuid;
 
     use super::*;

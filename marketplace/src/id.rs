@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bson::oid::ObjectId;
-use platform::validate::Violations;
+use kernel::validate::Violations;
 
 /// A new id, greater than every id that this process made before.
 ///

@@ -4,13 +4,13 @@ use std::{collections::HashSet, fmt, ops::RangeInclusive};
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use platform::{
+use kernel::{
     Caller, Currency, Error, Kind, Money, Page, PageInfo,
     money::{ParseMoneyError, parse_decimal},
-    trace,
     validate::Violations,
     words,
 };
+use runtime::trace;
 use tracing::Instrument;
 use uuid::Uuid;
 

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
+use kernel::{Currency, words};
 use opentelemetry::{
     KeyValue,
     metrics::{Gauge, Meter},
 };
-use platform::{Currency, words};
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;

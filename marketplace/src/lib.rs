@@ -15,8 +15,8 @@
 
 use std::sync::Arc;
 
-use platform::replica::Replica;
 use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
+use runtime::replica::Replica;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;

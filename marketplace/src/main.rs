@@ -1,8 +1,9 @@
 //! One replica of the marketplace as a process of its own.
 
 use clap::Parser;
+use kernel::Secret;
 use marketplace::{Config, store};
-use platform::{Secret, probe, runtime, server, shutdown, telemetry};
+use runtime::{probe, server, shutdown, telemetry, threads};
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -10,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let config = Config::parse();
-    runtime::run(config.runtime, run(config))
+    threads::run(config.runtime, run(config))
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use platform::{Caller, Error, Kind, Money, trace, words};
+use kernel::{Caller, Error, Kind, Money, words};
+use runtime::trace;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -203,7 +204,7 @@ pub async fn purchase(store: &dyn Store, economy: &Economy, buyer: Caller, order
 
 #[cfg(test)]
 mod tests {
-    use platform::Currency;
+    use kernel::Currency;
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use platform::{Caller, Error};
 use proto::marketplace::{self as pb, marketplace_server::Marketplace};
+use runtime::{identity::required, status::answer};
 use tonic::{Request, Response, Status};
 
 use crate::{convert, economy::Economy, item, purchase, store::Store, wallet};
@@ -20,30 +20,22 @@ pub(crate) struct Service {
 #[tonic::async_trait]
 impl Marketplace for Service {
     async fn list_items(&self, r: Request<pb::ListItemsRequest>) -> Answer<pb::ListItemsResponse> {
-        answer(item::list(&*self.store, convert::item_query(r.into_inner())?).await, convert::item_page)
+        answer(async { Ok(convert::item_page(item::list(&*self.store, convert::item_query(r.into_inner())?).await?)) }).await
     }
 
     async fn get_item(&self, r: Request<pb::GetItemRequest>) -> Answer<pb::GetItemResponse> {
-        answer(item::get(&*self.store, convert::item_id(r.into_inner())?).await, convert::item_details)
+        answer(async { Ok(convert::item_details(item::get(&*self.store, convert::item_id(r.into_inner())?).await?)) }).await
     }
 
     async fn create_item(&self, r: Request<pb::CreateItemRequest>) -> Answer<pb::CreateItemResponse> {
-        answer(item::create(&*self.store, &self.economy, caller(&r)?, convert::new_item(r.into_inner())?).await, convert::created_item)
+        answer(async { Ok(convert::created_item(item::create(&*self.store, &self.economy, required(r.metadata())?, convert::new_item(r.into_inner())?).await?)) }).await
     }
 
     async fn purchase_item(&self, r: Request<pb::PurchaseItemRequest>) -> Answer<pb::PurchaseItemResponse> {
-        answer(purchase::purchase(&*self.store, &self.economy, caller(&r)?, convert::order(r.into_inner())?).await, convert::sale)
+        answer(async { Ok(convert::sale(purchase::purchase(&*self.store, &self.economy, required(r.metadata())?, convert::order(r.into_inner())?).await?)) }).await
     }
 
     async fn get_wallet(&self, r: Request<pb::GetWalletRequest>) -> Answer<pb::GetWalletResponse> {
-        answer(wallet::get(&*self.store, caller(&r)?).await, convert::wallet)
+        answer(async { Ok(convert::wallet(wallet::get(&*self.store, required(r.metadata())?).await?)) }).await
     }
-}
-
-fn caller<T>(request: &Request<T>) -> Result<Caller, Error> {
-    Caller::required(request.metadata())
-}
-
-fn answer<T, P>(result: Result<T, Error>, convert: impl FnOnce(T) -> P) -> Answer<P> {
-    Ok(Response::new(convert(result?)))
 }

@@ -1,6 +1,7 @@
 //! Wallets: what a user has in each currency.
 
-use platform::{Caller, Currency, Error, Money, trace};
+use kernel::{Caller, Currency, Error, Money};
+use runtime::trace;
 use tracing::Instrument;
 use uuid::Uuid;
 

@@ -2,6 +2,8 @@
 //!
 //! The `.proto` files are the documentation; `FILE_DESCRIPTOR_SET` carries them, comments included, to reflection.
 
+pub mod time;
+
 /// `capsim.marketplace.v1`
 pub mod marketplace {
     tonic::include_proto!("capsim.marketplace.v1");

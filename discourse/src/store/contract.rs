@@ -4,7 +4,7 @@ use std::{any::Any, collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
-use platform::{Page, time};
+use kernel::{Page, time};
 use uuid::Uuid;
 
 use super::Store;

@@ -1,4 +1,4 @@
-//! The embedded store: SQLite in one file, through `platform::sqlite`.
+//! The embedded store: SQLite in one file, through `storage::sqlite`.
 
 use std::path::Path;
 
@@ -6,10 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sqlite::Sqlite as Backend};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use platform::{
-    metrics::PoolState,
-    sqlite::{self, Sqlite},
-};
+use kernel::PoolState;
+use storage::sqlite::{self, Sqlite};
 use uuid::Uuid;
 
 use super::{Error, Store, damaged, some};

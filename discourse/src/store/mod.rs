@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use platform::metrics::PoolState;
+use kernel::PoolState;
 use uuid::Uuid;
 
 use crate::{
@@ -75,7 +75,7 @@ pub enum Error {
     Failed(#[source] Cause),
 }
 
-impl From<Error> for platform::Error {
+impl From<Error> for kernel::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::Unavailable(cause) => Self::unavailable("the store", cause),

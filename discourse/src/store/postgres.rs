@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
-use platform::metrics::PoolState;
+use kernel::PoolState;
 use tokio::{sync::watch, time::timeout};
 use tokio_postgres::Config;
 use tokio_util::task::AbortOnDropHandle;

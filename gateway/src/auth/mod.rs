@@ -7,7 +7,7 @@ pub mod users;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use platform::{Caller, time, validate::Violations};
+use kernel::{Caller, time, validate::Violations};
 use uuid::Uuid;
 
 use self::{

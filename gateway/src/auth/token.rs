@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use kernel::Caller;
 use moka::sync::Cache as Moka;
-use platform::Caller;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -42,13 +42,13 @@ impl From<UsersError> for Problem {
         match error {
             UsersError::UsernameTaken => Self::new(StatusCode::CONFLICT, "username_taken", "the username is taken")
                 .with_field("username", "is taken"),
-            UsersError::Unavailable(cause) => platform::Error::unavailable("the user store", cause).into(),
+            UsersError::Unavailable(cause) => kernel::Error::unavailable("the user store", cause).into(),
             UsersError::OutcomeUnknown(cause) => {
                 tracing::error!(%cause, "the user store may have created a user");
                 let detail = "the user store broke off: whether you are registered is not known, try to log in";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
             }
-            UsersError::Internal(cause) => platform::Error::internal(cause).into(),
+            UsersError::Internal(cause) => kernel::Error::internal(cause).into(),
         }
     }
 }

@@ -26,7 +26,7 @@ use std::{
 use async_trait::async_trait;
 use axum::response::Response;
 use opentelemetry::{KeyValue, metrics::Counter};
-use platform::metrics::Metrics;
+use runtime::metrics::Metrics;
 use serde::Serialize;
 
 pub(crate) use self::entry::X_CACHE;

@@ -16,7 +16,7 @@ use fred::{
         config::{Config, Options, ReconnectPolicy, UnresponsiveConfig},
     },
 };
-use platform::Secret;
+use kernel::Secret;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 

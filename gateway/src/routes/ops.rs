@@ -10,9 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use upstream::Balancer;
 use utoipa::ToSchema;
 
-use crate::{balance::Balancer, error::Problem, redis::Redis, routes::State};
+use crate::{error::Problem, redis::Redis, routes::State};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -186,7 +187,7 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
 )]
 pub(super) async fn metrics(app: State) -> Result<Response, Problem> {
     let text = app.metrics.render().map_err(Problem::internal)?;
-    Ok(([(header::CONTENT_TYPE, platform::metrics::CONTENT_TYPE)], text).into_response())
+    Ok(([(header::CONTENT_TYPE, runtime::metrics::CONTENT_TYPE)], text).into_response())
 }
 
 /// Middleware of `/docs`: Swagger UI has scripts and styles of its own, and inline styles and pictures.

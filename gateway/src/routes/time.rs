@@ -1,8 +1,8 @@
 //! Times that services send.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use platform::time;
 use prost_types::Timestamp;
+use proto::time;
 use serde::Serializer;
 
 use crate::error::Problem;

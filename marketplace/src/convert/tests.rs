@@ -1,4 +1,4 @@
-use platform::Kind;
+use kernel::Kind;
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The embedded store: SQLite in one file, through `platform::sqlite`.
+//! The embedded store: SQLite in one file, through `storage::sqlite`.
 
 mod idempotency;
 mod items;
@@ -13,11 +13,8 @@ use anyhow::Context;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use platform::{
-    Caller, Currency,
-    metrics::PoolState,
-    sqlite::{self, Sqlite},
-};
+use kernel::{Caller, Currency, PoolState};
+use storage::sqlite::{self, Sqlite};
 
 use super::{Error, Store};
 use crate::{

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use bson::oid::ObjectId;
-use platform::{Caller, Currency, Kind, metrics::PoolState};
+use kernel::{Caller, Currency, Kind, PoolState};
 
 use crate::{
     config::Options,
@@ -104,7 +104,7 @@ pub enum Error {
     Failed(#[source] Cause),
 }
 
-impl From<Error> for platform::Error {
+impl From<Error> for kernel::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::TreasuryExhausted(_) => Self::new(Kind::ResourceExhausted, "treasury_exhausted", error.to_string()),

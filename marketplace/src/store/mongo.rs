@@ -26,9 +26,11 @@ use std::{error::Error as _, time::Duration};
 use anyhow::Context;
 use async_trait::async_trait;
 use bson::{doc, oid::ObjectId};
+use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
 use futures_util::FutureExt;
+use kernel::{Caller, Currency, PoolState};
 use mongodb::{Client, Collection, Database};
-use platform::{Caller, Currency, metrics::PoolState};
+use pool::Pool;
 use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::{Error, Store};
@@ -40,8 +42,6 @@ use crate::{
     time,
     wallet::{self, Balances, Wallet},
 };
-use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
-use pool::Pool;
 
 /// The longest that one call works on the database, retries included. Callers wait 5 s.
 const DEADLINE: Duration = Duration::from_secs(4);

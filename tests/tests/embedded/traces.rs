@@ -74,7 +74,7 @@ impl Capsim {
             .arg("--data-dir")
             .arg(data.path())
             .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
-            .args(["--rate-limit=0", "--auth-rate-limit=0", "--rust-log=info,platform=debug"])
+            .args(["--rate-limit=0", "--auth-rate-limit=0", "--rust-log=info,runtime=debug"])
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

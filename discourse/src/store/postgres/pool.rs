@@ -12,7 +12,7 @@ use diesel_async::{
         AsyncDieselConnectionManager, ManagerConfig, PoolError, PoolableConnection, RecyclingMethod, bb8,
     },
 };
-use platform::metrics::PoolState;
+use kernel::PoolState;
 use tokio::{sync::watch, time::timeout};
 use tokio_postgres::{Config, NoTls};
 

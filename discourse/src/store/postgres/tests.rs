@@ -5,7 +5,7 @@ use std::time::Instant;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::join_all;
-use platform::time;
+use kernel::time;
 use tokio::net::TcpListener;
 
 use super::*;

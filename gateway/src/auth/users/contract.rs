@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use futures_util::future::join_all;
-use platform::time;
+use kernel::time;
 use uuid::Uuid;
 
 use super::{User, Users, UsersError};

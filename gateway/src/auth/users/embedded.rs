@@ -9,10 +9,8 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
-use platform::{
-    metrics::PoolState,
-    sqlite::{self, Sqlite},
-};
+use kernel::PoolState;
+use storage::sqlite::{self, Sqlite};
 use uuid::Uuid;
 
 use super::{User, Users, UsersError};

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use platform::validate::Violations;
+use kernel::validate::Violations;
 use proto::discourse as rpc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use platform::validate::Violations;
+use kernel::validate::Violations;
 use proto::marketplace as rpc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

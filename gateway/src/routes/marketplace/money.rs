@@ -1,6 +1,6 @@
 //! Money in JSON: a decimal number out, a decimal number or string in, exact both ways.
 
-use platform::{Currency as Code, Money, money::ParseMoneyError, validate::Violations};
+use kernel::{Currency as Code, Money, money::ParseMoneyError, validate::Violations};
 use proto::marketplace as rpc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use serde_json::value::RawValue;

@@ -2,7 +2,7 @@
 
 use axum::{Json, http::HeaderMap};
 use chrono::{DateTime, Utc};
-use platform::validate::Violations;
+use kernel::validate::Violations;
 use proto::marketplace as rpc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};

@@ -7,7 +7,8 @@ pub(super) mod treasury;
 
 use std::{any::Any, sync::Arc};
 
-use platform::{Caller, Currency, Money, Page, metrics::Metrics};
+use kernel::{Caller, Currency, Money, Page};
+use runtime::metrics::Metrics;
 use uuid::Uuid;
 
 use super::Store;

@@ -1,5 +1,5 @@
 use futures_util::future::join_all;
-use platform::{Caller, Currency, Money};
+use kernel::{Caller, Currency, Money};
 
 use super::{OPENING, amounts, attempt, buy, dollars, sell, usd, user};
 use crate::{

@@ -1,4 +1,4 @@
-use platform::{Currency, Kind, Page};
+use kernel::{Currency, Kind, Page};
 
 use super::{amounts, attempt, sell, usd, user};
 use crate::{
@@ -23,7 +23,7 @@ pub(crate) async fn a_wallet_too_many_is_refused_and_leaves_nothing(store: &dyn 
         let listing = Item { id: id::next(), seller_id: late.id, ..item.clone() };
         let error = store.create_item(&late, &listing).await.expect_err("no money left");
         assert!(exhausted(&error), "{error:?}");
-        let error = platform::Error::from(error);
+        let error = kernel::Error::from(error);
         assert_eq!((error.kind(), error.reason()), (Kind::ResourceExhausted, "treasury_exhausted"));
     }
     let all = ItemQuery { filter: ItemFilter::default(), sort: Sort::Newest, page: Page { page: 1, limit: 20 } };

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
 use diesel::{dsl::sql, prelude::*, sql_types::BigInt};
-use platform::{Caller, Currency, Money};
+use kernel::{Caller, Currency, Money};
 use uuid::Uuid;
 
 use super::{

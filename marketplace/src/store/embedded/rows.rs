@@ -4,7 +4,7 @@ use std::{fmt::Display, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use diesel::{Queryable, Selectable, sqlite::Sqlite};
-use platform::{Currency, Money};
+use kernel::{Currency, Money};
 
 use super::{
     Error,

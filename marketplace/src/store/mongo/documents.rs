@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt::Display, str::FromStr};
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use platform::{Currency, Money};
+use kernel::{Currency, Money};
 use serde::{Deserialize, Serialize};
 
 use super::Error;

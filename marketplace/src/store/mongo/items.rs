@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use bson::{Bson, Document, doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
+use kernel::{Caller, Page};
 use mongodb::options::Hint;
-use platform::{Caller, Page};
 use uuid::Uuid;
 
 use super::{

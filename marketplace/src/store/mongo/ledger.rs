@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bson::{Bson, Document, doc};
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use platform::{Caller, Currency, Money};
+use kernel::{Caller, Currency, Money};
 
 use super::{
     Error,

@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
+use kernel::PoolState;
 use mongodb::{
     event::{EventHandler, cmap::CmapEvent},
     options::ClientOptions,
 };
-use platform::metrics::PoolState;
 
 use super::client;
 

@@ -2,7 +2,7 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Instant};
 
 use bson::{Document, doc};
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
-use platform::Kind;
+use kernel::Kind;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -150,7 +150,7 @@ async fn pages_at_any_depth_make_up_the_whole_list() {
         let query = ItemQuery {
             filter: ItemFilter { seller_id: Some(seller.id), ..Default::default() },
             sort: Sort::Price,
-            page: platform::Page { page, limit: 10 },
+            page: kernel::Page { page, limit: 10 },
         };
         let (items, total) = store.list_items(&query).await.expect("lists");
         assert_eq!((items.len(), total), (if page <= 23 { 10 } else { 0 }, 230));
@@ -208,11 +208,11 @@ async fn without_a_server_every_call_is_unavailable_and_soon() {
     let store = Mongo::connect(&uri, &Options::default()).await.expect("no server is no error");
     let begin = Instant::now();
     let item = store.item(crate::id::next()).await.expect_err("no server");
-    assert_eq!(platform::Error::from(item).kind(), Kind::Unavailable);
+    assert_eq!(kernel::Error::from(item).kind(), Kind::Unavailable);
     let wallet = store.wallet(&user("nobody")).await.expect_err("no server");
-    assert_eq!(platform::Error::from(wallet).kind(), Kind::Unavailable);
+    assert_eq!(kernel::Error::from(wallet).kind(), Kind::Unavailable);
     let ping = store.ping().await.expect_err("no server");
-    assert_eq!(platform::Error::from(ping).kind(), Kind::Unavailable);
+    assert_eq!(kernel::Error::from(ping).kind(), Kind::Unavailable);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
 }
 
@@ -239,7 +239,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
             store.wallet(&buyer).await.expect_err("is gone"),
             store.create_item(&seller, &item).await.expect_err("is gone"),
         ] {
-            assert_eq!(platform::Error::from(error).kind(), Kind::Unavailable);
+            assert_eq!(kernel::Error::from(error).kind(), Kind::Unavailable);
         }
     }
     assert!(begin.elapsed() < 2 * DEADLINE, "{:?}", begin.elapsed());
@@ -256,7 +256,7 @@ async fn a_server_without_transactions_stops_the_process_with_the_fix() {
     let uri = format!("mongodb://{}", standalone::start().await);
     let store = Arc::new(Mongo::connect(&uri, &Options::default()).await.expect("connects"));
     let ping = store.ping().await.expect_err("not of use");
-    assert_eq!(platform::Error::from(ping).kind(), Kind::Unavailable);
+    assert_eq!(kernel::Error::from(ping).kind(), Kind::Unavailable);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let serving = crate::serve(listener, "marketplace-1".to_owned(), store, CancellationToken::new());
     let ended = tokio::time::timeout(Duration::from_secs(10), serving).await.expect("in time");

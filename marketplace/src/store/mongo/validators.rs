@@ -1,7 +1,7 @@
 //! What MongoDB itself refuses to store: the embedded store's `CHECK`s, as far as they are about one document.
 
 use bson::{Document, doc};
-use platform::Currency;
+use kernel::Currency;
 
 use crate::{
     item::{Category, ItemStatus},

@@ -25,8 +25,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
+use kernel::{Error, Kind};
 use opentelemetry::{KeyValue, metrics::Counter};
-use platform::{Error, Kind, deadline::GRPC_TIMEOUT, metrics::Metrics, trace};
+use runtime::{deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, body::Body};
@@ -210,16 +211,16 @@ fn code_name(code: Code) -> &'static str {
 }
 
 fn no_live_replica(service: &str) -> Status {
-    Error::new(Kind::Unavailable, "unavailable", format!("no replica of the {service} service can be reached")).into()
+    refuse(Error::new(Kind::Unavailable, "unavailable", format!("no replica of the {service} service can be reached")))
 }
 
 fn outcome_unknown(service: &str) -> Status {
     let message = format!(
         "the connection to the {service} service broke: whether this took effect is not known, look before you retry"
     );
-    Error::new(Kind::Unavailable, "outcome_unknown", message).into()
+    refuse(Error::new(Kind::Unavailable, "outcome_unknown", message))
 }
 
 fn deadline_exceeded(service: &str) -> Status {
-    Error::new(Kind::DeadlineExceeded, "deadline_exceeded", format!("the {service} service took too long")).into()
+    refuse(Error::new(Kind::DeadlineExceeded, "deadline_exceeded", format!("the {service} service took too long")))
 }

@@ -19,7 +19,7 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{error::http_status, metrics::Metrics, trace};
+use crate::{metrics::Metrics, status::http_status, trace};
 
 /// Header and metadata key of the request id.
 pub const REQUEST_ID: &str = "x-request-id";

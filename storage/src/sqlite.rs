@@ -18,9 +18,8 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
+use kernel::PoolState;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-
-use crate::metrics::PoolState;
 
 /// Writes in one commit at most.
 const MAX_BATCH: usize = 256;
@@ -61,7 +60,7 @@ impl Error {
     }
 }
 
-impl From<Error> for crate::Error {
+impl From<Error> for kernel::Error {
     fn from(error: Error) -> Self {
         if error.is_unavailable() { Self::unavailable("the store", error) } else { Self::internal(error) }
     }

@@ -15,7 +15,8 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 use http_body_util::BodyExt;
-use platform::{error::Chain, health::NOT_SERVING};
+use kernel::error::Chain;
+use runtime::health::NOT_SERVING;
 use tokio::sync::Notify;
 use tonic::{
     body::Body,

@@ -15,13 +15,14 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tokio_util::sync::CancellationToken;
-use tonic_health::{ServingStatus, server::HealthReporter};
-
-use crate::{
+use kernel::{
     Kind,
     error::{Chain, Error as CallError},
 };
+use tokio_util::sync::CancellationToken;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::status::refuse;
 
 /// Header of the answer to a call that was refused without looking at it, since the store is down: whoever sent it may
 /// ask another replica, whatever the call is.
@@ -110,7 +111,7 @@ pub(crate) async fn serving(State(health): State<Health>, request: Request, next
         return next.run(request).await;
     }
     let refused = CallError::new(Kind::Unavailable, "unavailable", "the store is not available at the moment");
-    let mut response: Response = tonic::Status::from(refused).into_http();
+    let mut response: Response = refuse(refused).into_http();
     response.headers_mut().insert(NOT_SERVING, HeaderValue::from_static("1"));
     response
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use axum::{extract::Request, http::HeaderMap, middleware::Next, response::Response};
+use kernel::{Error, Kind};
 
-use crate::{Error, Kind};
+use crate::status::refuse;
 
 /// Header of a call's deadline, relative to its arrival.
 pub const GRPC_TIMEOUT: &str = "grpc-timeout";
@@ -16,7 +17,7 @@ pub async fn deadline(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             let error = Error::new(Kind::DeadlineExceeded, "deadline_exceeded", "the call took too long");
-            tonic::Status::from(error).into_http()
+            refuse(error).into_http()
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use kernel::PoolState;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter, MeterProvider, UpDownCounter},
@@ -15,17 +16,6 @@ use crate::process;
 
 /// Upper bounds of the latency histogram's buckets, seconds: 0.5 ms to 5 s, about 1-2-5.
 const LATENCY_SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
-
-/// What a store's pool of connections holds at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolState {
-    /// Connections that calls work on.
-    pub in_use: u64,
-    /// Open connections that wait for a call.
-    pub idle: u64,
-    /// Connections there may be at most.
-    pub max: u64,
-}
 
 /// The `Content-Type` of what [`Metrics::render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";

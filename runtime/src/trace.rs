@@ -17,7 +17,7 @@ use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Target of the spans of requests that are traced; they are for the log too.
-pub(crate) const REQUESTS: &str = "platform::request";
+pub(crate) const REQUESTS: &str = "runtime::request";
 /// Target of the spans that are for traces only.
 pub(crate) const TRACE_ONLY: &str = "otel";
 

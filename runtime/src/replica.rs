@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use kernel::PoolState;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use serde::Serialize;
@@ -23,9 +24,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     deadline::deadline,
     health::{Health, serving},
-    metrics::{self, Metrics, PoolState},
+    metrics::{self, Metrics},
     observe::{Observer, is_grpc},
     server,
+    status::refuse,
 };
 
 /// One replica of a service, which stands on a store.
@@ -170,7 +172,7 @@ async fn not_found(request: Request) -> Response {
 
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    Status::from(crate::Error::internal(format!("panic: {}", message.unwrap_or("of unknown kind")))).into_http()
+    refuse(kernel::Error::internal(format!("panic: {}", message.unwrap_or("of unknown kind")))).into_http()
 }
 
 /// `/package.Service/Method` of all methods in the descriptor sets.

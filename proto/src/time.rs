@@ -1,12 +1,7 @@
-//! Time, to the microsecond: what every store keeps.
+//! Times in protobuf.
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
-
-/// The present moment, cut to microseconds.
-pub fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(6)
-}
 
 /// The protobuf form of a time.
 pub fn to_proto(time: DateTime<Utc>) -> Timestamp {

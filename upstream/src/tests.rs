@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use axum::{http::HeaderMap, routing::post};
-use platform::health::NOT_SERVING;
+use runtime::health::NOT_SERVING;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;

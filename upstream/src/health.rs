@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use http::Request;
 use http_body_util::BodyExt;
-use platform::metrics::Metrics;
+use runtime::metrics::Metrics;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;

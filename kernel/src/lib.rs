@@ -1,0 +1,28 @@
+//! What every part of the system means by its words: no I/O, no async, compiles in seconds.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | the closed set of error kinds | [`error`] |
+//! | checks of input that name the field | [`validate`], [`page`], [`word`] |
+//! | exact money | [`money`] |
+//! | who calls | [`caller`] |
+//! | values that are not for logs | [`secret`] |
+//! | the present moment | [`time`] |
+//! | how busy a store's connections are | [`pool`] |
+
+pub mod caller;
+pub mod error;
+pub mod money;
+pub mod page;
+pub mod pool;
+pub mod secret;
+pub mod time;
+pub mod validate;
+pub mod word;
+
+pub use caller::Caller;
+pub use error::{Error, Kind, Violation};
+pub use money::{Currency, Money};
+pub use page::{Page, PageInfo};
+pub use pool::PoolState;
+pub use secret::Secret;

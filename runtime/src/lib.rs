@@ -1,0 +1,25 @@
+//! What every process stands on. It knows nothing of markets, channels or the gateway.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | the one-port server for gRPC and HTTP/1.1, its threads and its shutdown | [`server`], [`replica`], [`threads`], [`shutdown`], [`probe`] |
+//! | what happens around every request | [`observe`], [`deadline`] |
+//! | who calls, as the wire tells it | [`identity`] |
+//! | the one table from error kinds to gRPC and HTTP | [`status`] |
+//! | whether the store answers | [`health`] |
+//! | metrics, logs and traces | [`metrics`], [`telemetry`], [`trace`] |
+
+pub mod deadline;
+pub mod health;
+pub mod identity;
+pub mod metrics;
+pub mod observe;
+pub mod probe;
+mod process;
+pub mod replica;
+pub mod server;
+pub mod shutdown;
+pub mod status;
+pub mod telemetry;
+pub mod threads;
+pub mod trace;
