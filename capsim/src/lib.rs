@@ -39,6 +39,7 @@ impl System {
         let Config {
             data_dir,
             host,
+            replica_host,
             gateway_port,
             web_port,
             web_dir,
@@ -51,8 +52,8 @@ impl System {
         } = config;
         let gateway = platform::server::bind(&host, gateway_port).await.context("gateway")?;
         let web = platform::server::bind(&host, web_port).await.context("web UI")?;
-        let marketplaces = bind_all("marketplace", &host, &marketplace_ports).await?;
-        let discourses = bind_all("discourse", &host, &discourse_ports).await?;
+        let marketplaces = bind_all("marketplace", &replica_host, &marketplace_ports).await?;
+        let discourses = bind_all("discourse", &replica_host, &discourse_ports).await?;
 
         let settings = Settings {
             instance: "gateway-1".to_owned(),

@@ -5,6 +5,7 @@
 mod crash;
 #[path = "../journeys/mod.rs"]
 mod journeys;
+mod listen;
 mod quick_start;
 mod traces;
 
