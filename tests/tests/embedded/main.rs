@@ -7,6 +7,7 @@ mod crash;
 mod journeys;
 mod listen;
 mod quick_start;
+mod seed;
 mod traces;
 
 use tests::{Stack, System, SystemBuilder};
