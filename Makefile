@@ -45,6 +45,7 @@ test: lint web
 	./scripts/with-system ./scripts/check-openapi
 	./scripts/with-system ./scripts/check-postman
 	./scripts/with-system ./scripts/check-readme
+	./scripts/with-system ./scripts/check-readme --seeded
 	./scripts/compose-test --if-possible
 
 # The full stack under another name: up, used, a replica killed, restarted, taken away.
