@@ -4,7 +4,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: help run web env up down test compose-test fmt lint openapi pictures bench
+.PHONY: help run web env certificate up down test compose-test fmt lint openapi pictures bench
 
 # This list.
 help:
@@ -27,6 +27,10 @@ web/node_modules/.package-lock.json: web/package-lock.json
 # Secrets for the full stack, in compose/.env; those that are there stay.
 env:
 	./scripts/make-env
+
+# A self-signed certificate for trying TLS in front of the full stack; one that is there stays.
+certificate:
+	./scripts/make-certificate
 
 # The full stack in containers, until `make down`.
 up: env
