@@ -4,7 +4,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: run web env up down test compose-test fmt lint openapi pictures bench
+.PHONY: run web env up down test compose-test fmt lint openapi pictures bench siege fuzz
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
@@ -68,3 +68,12 @@ bench:
 	cargo build --profile dist --workspace --bins
 	./scripts/bench
 	./scripts/with-backends ./scripts/bench full-stack
+
+# Attacks on a running system, and what they cost a client who means well. ARGS=--publish renews docs/operations.md.
+siege:
+	cargo build --profile dist --package capsim
+	python3 scripts/siege $(ARGS)
+
+# Throws bytes at all that reads what strangers write, ten minutes each: fuzz/README.md.
+fuzz:
+	./scripts/fuzz

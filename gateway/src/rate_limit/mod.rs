@@ -161,7 +161,7 @@ impl Limit {
     }
 
     /// The client's address; `X-Forwarded-For` is read from the right, past the proxies that are trusted.
-    fn address(&self, request: &Request) -> IpAddr {
+    pub(crate) fn address(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip().to_canonical());
         let trusted = |address: &IpAddr| self.trusted_proxies.iter().any(|network| network.contains(address));
