@@ -1,4 +1,4 @@
-"""Attacks a running system and says what it cost others: python3 scripts/siege [--quick] [--publish] [--keep COMMIT] [ATTACK...]
+"""Attacks a running system and says what it cost others: python3 scripts/siege [OPTION...] [ATTACK...]
 
 For each attack a capsim (`make siege` builds it; CAPSIM names another) is started on free ports of loopback, on a new data
 directory, and ended; meanwhile a well-behaved client measures what it gets. Prints one table, with the numbers from before

@@ -36,20 +36,16 @@ class Customer:
         self.latencies = sorted(latencies)
 
     def run(self, results):
-        latencies, statuses, connection, began = [], {}, None, time.monotonic()
+        latencies, statuses, client, began = [], {}, wire.Client(self.address, timeout=PATIENCE), time.monotonic()
         while not self.stop.is_set():
             due = began + len(latencies) / RATE
             time.sleep(max(0, due - time.monotonic()))
-            if connection and len(latencies) % REQUESTS_A_CONNECTION == 0:
-                connection = connection.close()
+            if len(latencies) % REQUESTS_A_CONNECTION == 0:
+                client.close()
             try:
-                connection = connection or wire.connect(self.address, timeout=PATIENCE)
-                answer = wire.exchange(connection, self.requests[len(latencies) % len(self.requests)])
-                outcome = answer.status
-                if answer.headers.get("connection") == "close":
-                    connection = connection.close()
+                outcome = client.ask(self.requests[len(latencies) % len(self.requests)]).status
             except wire.FAILURES as error:
-                outcome, connection = type(error).__name__, connection and connection.close()
+                outcome = type(error).__name__
             latencies.append(1000 * (time.monotonic() - due))
             statuses[outcome] = statuses.get(outcome, 0) + 1
         # What was due and never got its turn has waited until now.

@@ -1,5 +1,6 @@
 """Attacks that take something and do not give it back: connections, memory, places among those in flight."""
 
+import itertools
 import selectors
 import time
 
@@ -27,29 +28,28 @@ def nothing():
     yield from others(customer)
 
 
+LITTLE = [b"", b"P", wire.PREFACE[:16], wire.hello()]
+
+
 def silent(port, sockets, sources, files=None):
     """Connections that say nothing, or one letter, or half of an HTTP/2 preface or all of it, and stay."""
     def attack():
         with System(files=files) as system:
             with Customer(system, port) as customer:
-                held = [say_little(system.address[port], number, sources) for number in range(sockets)]
+                address, little, source = system.address[port], itertools.cycle(LITTLE), itertools.cycle(sources)
+                held = [wire.begin(address, next(little), next(source), timeout=2) for _ in range(sockets)]
                 time.sleep(LET_GO)
                 left = system.held(port, sources)
-            for connection in held:
-                connection and connection.close()
+            let_go(held)
         yield from others(customer)
         yield Finding(f"of {sockets} still open after {LET_GO} s", left, exactly(0))
     return attack
 
 
-def say_little(address, number, sources):
-    """`None` where the connection is refused, or cut off at once, which is an answer too."""
-    try:
-        connection = wire.connect(address, sources[number % len(sources)], timeout=2)
-        connection.sendall([b"", b"P", wire.PREFACE[:16], wire.hello()][number % 4])
-    except OSError:
-        return None
-    return connection
+def let_go(connections):
+    for connection in connections:
+        if connection:
+            connection.close()
 
 
 POSTS, CHARACTERS, LETTER = 100, 20_000, "€"  # the largest page that the limits allow
@@ -66,18 +66,15 @@ def largest_page(system):
 def unread_answers():
     """150 connections ask for the largest page and do not read the answer."""
     with System() as system:
-        page, callers = largest_page(system), [system.account() for _ in range(3)]
+        page, callers = largest_page(system), [wire.bearer(system.account()) for _ in range(3)]
         with Customer(system) as customer:
-            asked = []
-            for number in range(150):
-                caller = wire.bearer(callers[number % 3])
-                asked.append(wire.connect(system.gateway, ATTACKERS[number % 3], receive_buffer=4096))
-                asked[-1].sendall(wire.request("GET", page, authorization=caller, cache_control="no-cache"))
+            asks = [wire.request("GET", page, authorization=caller, cache_control="no-cache") for caller in callers]
+            held = [wire.begin(system.gateway, asks[number % 3], ATTACKERS[number % 3], receive_buffer=4096)
+                    for number in range(150)]
             time.sleep(UNREAD)
             left = system.held("gateway", ATTACKERS)
         peak = system.peak_mib()
-        for connection in asked:
-            connection.close()
+        let_go(held)
     yield from others(customer)
     yield Finding("peak memory, MiB", peak, MEMORY)
     yield Finding(f"of 150 still open after {UNREAD} s", left, exactly(0))
@@ -92,7 +89,8 @@ def closed_window():
             ask = (wire.headers(stream, "GET", page, authorization=caller, cache_control="no-cache") for stream in streams)
             connection.sendall(wire.hello(window=0) + b"".join(ask))
             began = time.monotonic()
-            ended = sum(kind == wire.RST_STREAM for kind, _ in wire.frames(connection, UNREAD))
+            ended = sum(kind == wire.RST_STREAM or kind in (wire.DATA, wire.HEADERS) and flags & wire.END_STREAM != 0
+                        for kind, flags, _ in wire.frames(connection, UNREAD))
             time.sleep(max(0, began + UNREAD - time.monotonic()))
             left = system.held("gateway", ATTACKERS) and len(streams) - ended
         peak = system.peak_mib()
@@ -104,28 +102,20 @@ def closed_window():
 def slow_bodies():
     """Two accounts call 99 times a second each, and their bodies never end."""
     with System() as system:
-        callers = [wire.bearer(system.account()) for _ in range(2)]
+        posts = [wire.request("POST", "/discourse/post", b"{", authorization=wire.bearer(system.account()), content_length=1000)
+                 for _ in range(2)]
         with Customer(system) as customer, selectors.DefaultSelector() as waiting:
             began, sent = time.monotonic(), 0
             while (now := time.monotonic()) < began + 15:
                 while sent < (now - began) * 2 * 99:
-                    begin_post(system, callers[sent % 2], ATTACKERS[sent % 4], waiting)
+                    post = wire.begin(system.gateway, posts[sent % 2], ATTACKERS[sent % 4], timeout=1)
+                    post and waiting.register(post, selectors.EVENT_READ)
                     sent += 1
                 for answered, _ in waiting.select(timeout=0.01):
                     waiting.unregister(answered.fileobj)
                     answered.fileobj.close()
-            for held in list(waiting.get_map().values()):
-                held.fileobj.close()
+            let_go([held.fileobj for held in waiting.get_map().values()])
     yield from others(customer)
-
-
-def begin_post(system, caller, source, waiting):
-    try:
-        connection = wire.connect(system.gateway, source, timeout=1)
-        connection.sendall(wire.request("POST", "/discourse/post", b"{", authorization=caller, content_length=1000))
-    except OSError:
-        return  # refused, which is an answer too
-    waiting.register(connection, selectors.EVENT_READ)
 
 
 ATTACKS = {

@@ -106,10 +106,11 @@ class System:
         channel = self.must("POST", "/discourse/channel", token, {"name": "Siege", **fields})["id"]
         body = json.dumps({"channelId": channel, "content": letter * characters}, ensure_ascii=False).encode()
         post = wire.request("POST", "/discourse/post", body, authorization=wire.bearer(token))
-        with wire.connect(self.gateway) as connection:
-            for _ in range(posts):
-                if (answer := wire.exchange(connection, post)).status != 201:
-                    sys.exit(f"siege: a post was refused: {answer.status} {answer.body[:300]}")
+        author = wire.Client(self.gateway)
+        for _ in range(posts):
+            if (answer := author.ask(post)).status != 201:
+                sys.exit(f"siege: a post was refused: {answer.status} {answer.body[:300]}")
+        author.close()
         return channel
 
     def peak_mib(self):

@@ -71,6 +71,42 @@ def once(address, data, source=""):
         return exchange(connection, data)
 
 
+def begin(address, data, source, **options):
+    """A connection on which so much was said; `None` where it is refused or cut off, which is an answer too."""
+    try:
+        connection = connect(address, source, **options)
+    except OSError:
+        return None
+    try:
+        connection.sendall(data)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+class Client:
+    """Asks on one connection for as long as the server keeps it, then on another."""
+
+    def __init__(self, address, source="", timeout=10):
+        self.address, self.source, self.timeout, self.connection = address, source, timeout, None
+
+    def ask(self, data):
+        self.connection = self.connection or connect(self.address, self.source, timeout=self.timeout)
+        try:
+            answer = exchange(self.connection, data)
+        except FAILURES:
+            self.close()
+            raise
+        if answer.headers.get("connection") == "close":
+            self.close()
+        return answer
+
+    def close(self):
+        if self.connection:
+            self.connection = self.connection.close()
+
+
 def frame(kind, flags, stream, payload=b""):
     """A frame of HTTP/2 (RFC 9113, section 4.1)."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
@@ -106,7 +142,7 @@ def reset(stream):
 
 
 def frames(connection, seconds):
-    """The frames that arrive within a time: kind and payload."""
+    """The frames that arrive within a time: kind, flags and payload."""
     data, end = b"", time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         connection.settimeout(left)
@@ -118,7 +154,7 @@ def frames(connection, seconds):
             return
         data += more
         while len(data) >= 9 and len(data) >= 9 + (length := int.from_bytes(data[:3], "big")):
-            yield data[3], data[9:9 + length]
+            yield data[3], data[4], data[9:9 + length]
             data = data[9 + length:]
 
 
@@ -128,8 +164,6 @@ HUFFMAN_DIGITS = {"00000": "0", "00001": "1", "00010": "2", **{f"{25 + i:06b}": 
 
 def status(block):
     """The status at the start of an answer's header block: from the static table, or a literal of digits."""
-    while block[0] & 0xE0 == 0x20:  # the size of the table
-        block = block[1:]
     if block[0] & 0x80:
         return STATIC_STATUS.get(block[0] & 0x7F)
     text = block[2:2 + (block[1] & 0x7F)]
