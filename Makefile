@@ -40,6 +40,7 @@ test: lint web
 	./scripts/with-system ./scripts/check-openapi
 	./scripts/with-system ./scripts/check-postman
 	./scripts/with-system ./scripts/check-readme
+	CAPSIM=$${CARGO_TARGET_DIR:-target}/debug/capsim python3 scripts/siege --quick
 	./scripts/compose-test --if-possible
 
 # The full stack under another name: up, used, a replica killed, restarted, taken away.
