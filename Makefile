@@ -4,7 +4,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: run web env up down test compose-test fmt lint openapi pictures bench
+.PHONY: run web env up down test compose-test fmt lint openapi pictures bench chaos
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
@@ -68,3 +68,8 @@ bench:
 	cargo build --profile dist --workspace --bins
 	./scripts/bench
 	./scripts/with-backends ./scripts/bench full-stack
+
+# A system of its own under load and under faults, for SECONDS (60), by SEED; what it must not do is a violation.
+chaos:
+	cargo build --workspace --bins
+	cargo run --quiet --package tests --bin chaos -- $(ARGS)
