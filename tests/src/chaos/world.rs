@@ -4,11 +4,11 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use futures_util::future::join_all;
 use lab::{
-    catalogue::{Ledger, SERVICES, Service},
-    process::{Program, Run, Server, binary},
+    catalogue::Ledger,
+    process::Server,
     proxy::Link,
     stores::{StoreKind, StoreServer},
-    system::{Settings, System, Wiring},
+    system::{Settings, System, Wiring, capsim},
 };
 use tempfile::TempDir;
 
@@ -116,19 +116,10 @@ impl World {
     /// `capsim`, everything in one process.
     fn embedded(settings: Settings, seed: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let data = directory.path().join("disk");
-        std::fs::create_dir(&data).unwrap();
-        let disk = Disk::mount(&data);
-        let mut environment = vec![
-            ("DATA_DIR".to_owned(), data.join("data").display().to_string()),
-            ("WEB_PORT".to_owned(), "0".to_owned()),
-        ];
-        let any = |service: &Service| (service.ports_variable(), vec!["0"; service.ports.len()].join(","));
-        environment.extend(SERVICES.iter().map(any));
-        environment.extend(settings.environment().into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let log = directory.path().join(CAPSIM);
-        let program = Program { path: binary("capsim"), environment, port_variable: "GATEWAY_PORT", log };
-        let server = Server::start(CAPSIM.to_owned(), Run::Process(program));
+        let place = directory.path().join("disk");
+        std::fs::create_dir(&place).unwrap();
+        let disk = Disk::mount(&place);
+        let server = capsim(&settings, &place, &[]);
         let door = Link::to(server.address(), "clients → gateway-1".to_owned(), seed);
         Self {
             doors: vec![door.address()],
