@@ -4,7 +4,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: help run web env certificate up down test compose-test fmt lint openapi pictures bench siege fuzz
+.PHONY: help run web env certificate up down test compose-test fmt lint openapi pictures bench siege fuzz chaos
 
 # This list.
 help:
@@ -91,3 +91,8 @@ siege:
 # Throws bytes at all that reads what strangers write, ten minutes each: fuzz/README.md.
 fuzz:
 	./scripts/fuzz
+
+# A system of its own under load and under faults, for SECONDS (60), by SEED; what it must not do is a violation.
+chaos:
+	cargo build --workspace --bins
+	cargo run --quiet --package tests --bin chaos -- $(ARGS)
