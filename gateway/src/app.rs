@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use kernel::Secret;
+use kernel::{Clock, Secret};
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
 use runtime::metrics::Metrics;
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -46,6 +46,8 @@ pub struct Settings {
     pub password_rounds: u32,
     pub options: Options,
     pub stores: Stores,
+    /// When tokens end: [`Clock::system`] but in tests.
+    pub clock: Clock,
 }
 
 /// Where users, cached answers and rate limits are kept.
@@ -90,6 +92,7 @@ impl App {
             password_rounds,
             options,
             stores,
+            clock,
         } = settings;
         let metrics = Metrics::new("gateway")?;
         let tasks = TaskTracker::new();
@@ -97,7 +100,7 @@ impl App {
             |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &tasks, shutdown);
         let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &marketplace_replicas);
         let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &discourse_replicas);
-        let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl);
+        let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl, clock);
         let ttl = options.cache_ttl;
         let (redis, users, cache): (_, Arc<dyn Users>, Arc<dyn Cache>) = match stores {
             Stores::Embedded { data_dir } => {

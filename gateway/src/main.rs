@@ -31,6 +31,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         password_rounds: password::ROUNDS,
         options: config.options,
         stores,
+        clock: kernel::Clock::system(),
     };
     gateway::serve(listener, settings, shutdown).await
 }

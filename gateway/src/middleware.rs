@@ -159,6 +159,7 @@ mod tests {
             password_rounds: 1000,
             options: config.options,
             stores: Stores::Embedded { data_dir: data.path().to_owned() },
+            clock: kernel::Clock::system(),
         };
         App::new(settings, &CancellationToken::new()).expect("starts")
     }

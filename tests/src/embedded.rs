@@ -42,6 +42,7 @@ fn gateway(builder: &SystemBuilder, data: &TempDir, marketplace: &[Server], disc
         password_rounds: 1000,
         options: builder.options.clone(),
         stores: Stores::Embedded { data_dir: data.path().to_owned() },
+        clock: builder.clock.clone(),
     };
     let serve = move |listener, shutdown| Box::pin(gateway::serve(listener, settings.clone(), shutdown)) as _;
     Server::start("gateway-1".to_owned(), Run::Task(Arc::new(serve)))

@@ -8,6 +8,7 @@ use std::{
 
 use gateway::config::Options;
 use jsonwebtoken::{EncodingKey, Header};
+use kernel::Clock;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -35,6 +36,7 @@ pub struct SystemBuilder {
     stack: Stack,
     pub(crate) options: Options,
     pub(crate) opening_balance: i64,
+    pub(crate) clock: Clock,
     databases: Option<Arc<Databases>>,
 }
 
@@ -60,6 +62,12 @@ impl SystemBuilder {
     /// Whole units of each currency.
     pub fn opening_balance(mut self, units: i64) -> Self {
         self.opening_balance = units;
+        self
+    }
+
+    /// What the gateway takes for the time; for the embedded stack.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -125,7 +133,7 @@ impl System {
             auth_rate_limit: 0,
             trusted_proxies: Vec::new(),
         };
-        SystemBuilder { stack, options, opening_balance: 1_000_000, databases: None }
+        SystemBuilder { stack, options, opening_balance: 1_000_000, clock: Clock::system(), databases: None }
     }
 
     /// Somebody without a token.
