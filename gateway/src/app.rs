@@ -6,6 +6,7 @@ use std::{
     time::Instant,
 };
 
+use ipnet::IpNet;
 use kernel::{Clock, Secret};
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
 use runtime::metrics::Metrics;
@@ -18,6 +19,7 @@ use upstream::{Balancer, ReplicaAddress};
 use crate::{
     auth::{
         Auth,
+        guesses::Guesses,
         password::Passwords,
         token::Tokens,
         users::{Users, embedded::EmbeddedUsers, redis::RedisUsers},
@@ -68,7 +70,9 @@ pub struct App {
     /// Where there is one.
     pub(crate) redis: Option<Redis>,
     pub(crate) call_limit: Arc<Limit>,
-    pub(crate) auth_limit: Arc<Limit>,
+    pub(crate) guesses: Arc<Guesses>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) in_flight: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) started: Instant,
@@ -122,11 +126,11 @@ impl App {
             }
         };
         let cache = Some(cache).filter(|_| !ttl.is_zero());
-        let call_limit = Arc::new(Limit::of_calls(&options, redis.as_ref()));
-        let auth_limit = Arc::new(Limit::of_auth(&options, redis.as_ref()));
-        for limit in [&call_limit, &auth_limit] {
-            tasks.spawn(Arc::clone(limit).sweep(shutdown.clone()));
-        }
+        let trusted_proxies: Arc<[IpNet]> = options.trusted_proxies.into();
+        let call_limit = Arc::new(Limit::new(options.rate_limit, Arc::clone(&trusted_proxies), redis.as_ref()));
+        let guesses = Arc::new(Guesses::new(options.auth_rate_limit, redis.as_ref()));
+        tasks.spawn(Arc::clone(&call_limit).sweep(shutdown.clone()));
+        tasks.spawn(Arc::clone(&guesses).sweep(shutdown.clone()));
         Ok(Arc::new(Self {
             instance,
             auth: Auth::new(users, Passwords::new(password_rounds)?, tokens),
@@ -134,7 +138,8 @@ impl App {
             balancers: [marketplace.clone(), discourse.clone()],
             redis,
             call_limit,
-            auth_limit,
+            guesses,
+            trusted_proxies,
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             metrics,
             started: Instant::now(),

@@ -60,6 +60,7 @@ pub(crate) fn gateway(
         ("CACHE_TTL", options.cache_ttl.as_secs().to_string()),
         ("RATE_LIMIT", options.rate_limit.to_string()),
         ("AUTH_RATE_LIMIT", options.auth_rate_limit.to_string()),
+        ("TRUSTED_PROXIES", options.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
     ];
     let run = Run::Process { program: binary("gateway"), environment, log: logs.path().join(name) };
     Server::start(name.to_owned(), run)

@@ -59,6 +59,12 @@ impl SystemBuilder {
         self
     }
 
+    /// Believes the `X-Forwarded-For` of whoever is on this machine.
+    pub fn behind_a_proxy(mut self) -> Self {
+        self.options.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        self
+    }
+
     /// Whole units of each currency.
     pub fn opening_balance(mut self, units: i64) -> Self {
         self.opening_balance = units;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Generations;
-use crate::{call::Call, error::Problem};
+use crate::{call::Call, error::Problem, rate_limit::Weight};
 
 /// Says where an answer came from.
 pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -111,6 +111,10 @@ impl Entry {
         let mut response = Response::new(if known { Body::empty() } else { Body::from(self.body.clone()) });
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
+            if !matches!(source, XCache::Hit) {
+                // It was made all the same.
+                response.extensions_mut().insert(Weight(self.body.len() as u64));
+            }
         }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
