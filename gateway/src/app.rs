@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
-use upstream::{Balancer, ReplicaAddress};
+use upstream::{Balancer, Checks, ReplicaAddress};
 
 use crate::{
     auth::{
@@ -100,8 +100,8 @@ impl App {
         } = settings;
         let metrics = Metrics::new("gateway")?;
         let tasks = TaskTracker::new();
-        let balancer =
-            |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &tasks, shutdown);
+        let checks = Checks::start(&tasks, shutdown)?;
+        let balancer = |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &checks);
         let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &marketplace_replicas);
         let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &discourse_replicas);
         let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl, clock);
