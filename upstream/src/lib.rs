@@ -28,7 +28,7 @@ use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
 use kernel::{Error, Kind};
 use opentelemetry::{KeyValue, metrics::Counter};
-use runtime::{deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
+use runtime::{access::Notes, deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
@@ -122,6 +122,7 @@ impl Inner {
             let span = trace::call(head.uri.path(), replica.name());
             let mut attempt = attempt(&head, body.clone(), deadline)?;
             trace::inject(&span, attempt.headers_mut());
+            Notes::attempt(&head.extensions, replica.name());
             let sent = replica.send(attempt).instrument(span.clone());
             match tokio::time::timeout_at(deadline, sent).await {
                 Ok(Ok(response)) => {

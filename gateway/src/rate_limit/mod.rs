@@ -79,7 +79,7 @@ impl Limit {
     /// answer. What an answer weighs is charged once it is there, and slows its caller's next calls.
     pub(crate) async fn admit(&self, request: Request, next: Next) -> Response {
         let Some(calls) = &self.calls else { return next.run(request).await };
-        let key = self.key(&request);
+        let key = self.caller(&request);
         let level = calls.take(key).await;
         let (mut response, state) = match level.taken {
             0 => {
@@ -103,7 +103,7 @@ impl Limit {
     }
 
     /// Whose call it is.
-    fn key(&self, request: &Request) -> Key {
+    pub(crate) fn caller(&self, request: &Request) -> Key {
         match request.extensions().get::<Identity>() {
             Some(Identity(Ok(caller))) => Key::User(caller.id),
             _ => Key::Address(ClientAddress::of(request.headers(), request.extensions(), &self.trusted_proxies).0),

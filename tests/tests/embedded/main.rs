@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod access_log;
 mod clock;
 mod crash;
 #[path = "../journeys/mod.rs"]
 mod journeys;
 mod quick_start;
 mod traces;
+mod unknown;
 
 use tests::{Stack, System, SystemBuilder};
 
