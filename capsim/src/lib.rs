@@ -75,6 +75,7 @@ impl System {
             password_rounds: password::ROUNDS,
             options,
             stores: Stores::Embedded { data_dir: data_dir.clone() },
+            clock: kernel::Clock::system(),
         };
         let items = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy)?);
         let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir)?);

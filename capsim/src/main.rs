@@ -46,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
             return Ok(io::stdout().write_all(summary.as_bytes())?);
         }
     }
-    let _traces = runtime::telemetry::init(&config.telemetry, "capsim", "capsim-1")?;
+    let _telemetry = runtime::telemetry::init(&config.telemetry, "capsim", "capsim-1")?;
     let shutdown = runtime::shutdown::on_signal()?;
     let mut system = capsim::System::start(config, shutdown).await?;
     if system.is_ready().await? {

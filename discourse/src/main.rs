@@ -18,7 +18,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     if config.health_check {
         return probe::ask(&config.host, config.port).await;
     }
-    let _traces = telemetry::init(&config.telemetry, "discourse", &config.instance_id)?;
+    let _telemetry = telemetry::init(&config.telemetry, "discourse", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
     let store = store::open(config.database_url.as_ref().map(Secret::reveal), &config.data_dir)?;
     let listener = server::bind(&config.host, config.port).await?;

@@ -6,18 +6,20 @@ use std::{
     time::Instant,
 };
 
-use kernel::Secret;
+use ipnet::IpNet;
+use kernel::{Clock, Secret};
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
 use runtime::metrics::Metrics;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
-use upstream::{Balancer, ReplicaAddress};
+use upstream::{Balancer, Checks, ReplicaAddress};
 
 use crate::{
     auth::{
         Auth,
+        guesses::Guesses,
         password::Passwords,
         token::Tokens,
         users::{Users, embedded::EmbeddedUsers, redis::RedisUsers},
@@ -46,6 +48,8 @@ pub struct Settings {
     pub password_rounds: u32,
     pub options: Options,
     pub stores: Stores,
+    /// When tokens end: [`Clock::system`] but in tests.
+    pub clock: Clock,
 }
 
 /// Where users, cached answers and rate limits are kept.
@@ -66,7 +70,9 @@ pub struct App {
     /// Where there is one.
     pub(crate) redis: Option<Redis>,
     pub(crate) call_limit: Arc<Limit>,
-    pub(crate) auth_limit: Arc<Limit>,
+    pub(crate) guesses: Arc<Guesses>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) in_flight: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) started: Instant,
@@ -90,14 +96,15 @@ impl App {
             password_rounds,
             options,
             stores,
+            clock,
         } = settings;
         let metrics = Metrics::new("gateway")?;
         let tasks = TaskTracker::new();
-        let balancer =
-            |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &tasks, shutdown);
+        let checks = Checks::start(&tasks, shutdown)?;
+        let balancer = |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &checks);
         let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &marketplace_replicas);
         let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &discourse_replicas);
-        let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl);
+        let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl, clock);
         let ttl = options.cache_ttl;
         let (redis, users, cache): (_, Arc<dyn Users>, Arc<dyn Cache>) = match stores {
             Stores::Embedded { data_dir } => {
@@ -119,11 +126,11 @@ impl App {
             }
         };
         let cache = Some(cache).filter(|_| !ttl.is_zero());
-        let call_limit = Arc::new(Limit::of_calls(&options, redis.as_ref()));
-        let auth_limit = Arc::new(Limit::of_auth(&options, redis.as_ref()));
-        for limit in [&call_limit, &auth_limit] {
-            tasks.spawn(Arc::clone(limit).sweep(shutdown.clone()));
-        }
+        let trusted_proxies: Arc<[IpNet]> = options.trusted_proxies.into();
+        let call_limit = Arc::new(Limit::new(options.rate_limit, Arc::clone(&trusted_proxies), redis.as_ref()));
+        let guesses = Arc::new(Guesses::new(options.auth_rate_limit, redis.as_ref()));
+        tasks.spawn(Arc::clone(&call_limit).sweep(shutdown.clone()));
+        tasks.spawn(Arc::clone(&guesses).sweep(shutdown.clone()));
         Ok(Arc::new(Self {
             instance,
             auth: Auth::new(users, Passwords::new(password_rounds)?, tokens),
@@ -131,7 +138,8 @@ impl App {
             balancers: [marketplace.clone(), discourse.clone()],
             redis,
             call_limit,
-            auth_limit,
+            guesses,
+            trusted_proxies,
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             metrics,
             started: Instant::now(),

@@ -10,6 +10,7 @@ use axum::{
 };
 use kernel::Caller;
 use runtime::{
+    access::Notes,
     identity::{USER_ID, USER_NAME},
     observe::{REQUEST_ID, RequestId},
     trace::TRACEPARENT,
@@ -42,6 +43,7 @@ pub struct Call {
     pub if_none_match: Option<HeaderValue>,
     deadline: Instant,
     metadata: MetadataMap,
+    notes: Option<Notes>,
 }
 
 impl Call {
@@ -59,6 +61,9 @@ impl Call {
         let mut request = Request::new(message);
         *request.metadata_mut() = self.metadata.clone();
         request.extensions_mut().insert(Policy { deadline: self.deadline, repeatable });
+        if let Some(notes) = &self.notes {
+            request.extensions_mut().insert(notes.clone());
+        }
         request
     }
 }
@@ -99,6 +104,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
             if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
             deadline: Instant::now() + UPSTREAM_DEADLINE,
             metadata,
+            notes: parts.extensions.get().cloned(),
         })
     }
 }

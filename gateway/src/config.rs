@@ -81,10 +81,12 @@ pub struct Options {
     /// How long an answer is kept in the cache, seconds (0 to 86400); 0 turns the cache off.
     #[arg(long, env = "CACHE_TTL", default_value = "60", value_parser = seconds::<0, 86_400>)]
     pub cache_ttl: Duration,
-    /// Calls a second that a caller may make, with a burst of twice that (0 to 1000000); 0 is no limit.
+    /// Calls a second that a caller may make, with a burst of twice that (0 to 1000000); 0 is no limit. An answer counts as
+    /// one call more for each 16 KiB of it.
     #[arg(long, env = "RATE_LIMIT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub rate_limit: u32,
-    /// Calls a minute to /auth from one address (0 to 1000000); 0 is no limit.
+    /// Failed logins and registrations a minute from one address (0 to 1000000). 0 is no limit, nor for one name (10
+    /// failed logins from everywhere together, then one a minute).
     #[arg(long, env = "AUTH_RATE_LIMIT", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub auth_rate_limit: u32,
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, comma-separated.

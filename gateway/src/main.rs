@@ -17,7 +17,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     if config.health_check {
         return runtime::probe::ask(&config.host, config.port).await;
     }
-    let _traces = runtime::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
+    let _telemetry = runtime::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
     let stores = config.stores();
     let jwt_secret =
         config.jwt_secret.context("JWT_SECRET is missing: it must be a random text of 32 bytes or more")?;
@@ -31,6 +31,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         password_rounds: password::ROUNDS,
         options: config.options,
         stores,
+        clock: kernel::Clock::system(),
     };
     gateway::serve(listener, settings, shutdown).await
 }

@@ -13,7 +13,10 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use runtime::observe::Observer;
+use runtime::{
+    access::{self, Notes},
+    observe::Observer,
+};
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -31,6 +34,8 @@ pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
     let identified = Arc::clone(app);
     router.layer(
         ServiceBuilder::new()
+            // The outermost, which sees each answer as it goes out.
+            .map_response(access::write)
             // Outside of all that can refuse, so that every refusal is written in one place.
             .map_response(problems)
             // Gives the request its id, and counts what all others made of it.
@@ -124,6 +129,9 @@ fn identify(app: &App, mut request: Request) -> Request {
             None => Err(Unauthorized::InvalidToken),
         },
     };
+    if let Ok(caller) = &identity {
+        Notes::caller(request.extensions(), caller.id);
+    }
     request.extensions_mut().insert(Identity(identity));
     request
 }
@@ -159,6 +167,7 @@ mod tests {
             password_rounds: 1000,
             options: config.options,
             stores: Stores::Embedded { data_dir: data.path().to_owned() },
+            clock: kernel::Clock::system(),
         };
         App::new(settings, &CancellationToken::new()).expect("starts")
     }

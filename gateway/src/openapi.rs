@@ -29,7 +29,9 @@ pub fn openapi() -> OpenApi {
         title = "Capitalism Simulation",
         description = "A market economy that one can run, watch, break and measure. Register, log in, press Authorize, and trade.\n\n\
             Money is exact: amounts are decimal numbers with the places of their currency (USD and EUR 2, GOLD 4, BTC 8). \
-            Texts are trimmed, what is empty after that is missing, and none may contain the NUL character. \
+            Texts are trimmed, what is empty after that is missing, and none may contain the NUL character or \
+            one that changes the direction of text (U+202A to U+202E, U+2066 to U+2069). \
+            Calls are limited by what they cost: each counts once, and once more for each 16 KiB of its answer. \
             Unknown fields and parameters are ignored; null is the same as leaving a field out. \
             Errors are problems by RFC 9457 whose `code` is a stable word to switch on.",
         license(name = "MIT", identifier = "MIT")

@@ -37,7 +37,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     };
     let (router, api) = OpenApiRouter::with_openapi(openapi::base())
         .merge(limited(business(), &app.call_limit))
-        .merge(limited(auth(), &app.auth_limit))
+        .merge(limited(auth(), &app.call_limit))
         .merge(ops())
         .split_for_parts();
     let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(api)).config(

@@ -26,6 +26,11 @@ impl Violations {
         } else if text.contains('\0') {
             // PostgreSQL cannot store it; refused everywhere so that all stores behave alike.
             self.add(field, "must not contain the NUL character");
+        } else if text.contains(reorders) {
+            self.add(
+                field,
+                "must not contain characters that change the direction of text (U+202A to U+202E, U+2066 to U+2069)",
+            );
         } else {
             return text.to_owned();
         }
@@ -57,6 +62,15 @@ impl Violations {
     }
 }
 
+/// Whether a character embeds, overrides or isolates the direction of the text after it: `gpj.exe` reads `exe.jpg` behind
+/// an override, and one that is not closed turns around what a page shows next (Unicode UAX #9, 2.1 to 2.4, and UTS #55).
+///
+/// The marks U+200E, U+200F and U+061C and the joiners U+200C and U+200D are let through: they act on their neighbours
+/// alone, and Hebrew, Arabic, Persian, Indic scripts and emoji are not written rightly without them.
+fn reorders(character: char) -> bool {
+    matches!(character, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +88,27 @@ mod tests {
         assert_eq!(messages(|v| drop(v.text("f", " \t", 1..=9))), ["is required"]);
         assert_eq!(messages(|v| drop(v.text("f", "ää", 1..=1))), ["must have 1 to 1 characters"]);
         assert_eq!(messages(|v| drop(v.text("f", "a\0b", 1..=9))), ["must not contain the NUL character"]);
+    }
+
+    #[test]
+    fn text_may_be_of_any_script_but_not_turn_what_is_around_it() {
+        for (first, last) in [('\u{202A}', '\u{202E}'), ('\u{2066}', '\u{2069}')] {
+            for bad in first..=last {
+                let text = format!("invoice{bad}fdp.exe");
+                let refused = messages(|v| drop(v.text("f", &text, 1..=99)));
+                assert!(refused[0].starts_with("must not contain characters that change the direction"), "{bad:?}");
+            }
+        }
+        let neighbours = ["\u{2029}a", "a\u{202F}a", "a\u{2065}a", "a\u{206A}a"];
+        let written = [
+            "\u{5E9}\u{5DC}\u{5D5}\u{5DD}\u{200F}!",
+            "\u{645}\u{6CC}\u{200C}\u{62E}",
+            "👩\u{200D}🚀",
+            "a\u{200E}b",
+            "\u{61C}a",
+        ];
+        for good in neighbours.iter().chain(&written) {
+            assert!(messages(|v| assert_eq!(v.text("f", good, 1..=99), good.trim())).is_empty(), "{good:?}");
+        }
     }
 }

@@ -36,7 +36,7 @@ pub const GATEWAY: Service = Service {
     ports: &[8000],
     grpc: None,
     store: StoreKind::Redis,
-    environment: &["JWT_SECRET", "JWT_TTL", "CACHE_TTL", "RATE_LIMIT", "AUTH_RATE_LIMIT"],
+    environment: &["JWT_SECRET", "JWT_TTL", "CACHE_TTL", "RATE_LIMIT", "AUTH_RATE_LIMIT", "TRUSTED_PROXIES"],
     embedded: None,
 };
 

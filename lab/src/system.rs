@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use gateway::Stores;
+use kernel::Clock;
 
 use crate::{
     catalogue::{GATEWAY, Ledger, REPLICAS, SERVICES, Service},
@@ -21,6 +22,8 @@ pub const READY_FILE: &str = "ready.json";
 pub struct Settings {
     /// Signs the tokens.
     pub jwt_secret: String,
+    /// What an embedded gateway takes for the time.
+    pub clock: Clock,
     pub gateway: gateway::config::Options,
     pub economy: marketplace::config::Options,
 }
@@ -30,6 +33,7 @@ impl Settings {
     pub fn new(jwt_secret: &str) -> Self {
         Self {
             jwt_secret: jwt_secret.to_owned(),
+            clock: Clock::system(),
             gateway: gateway::config::Options {
                 jwt_ttl: Duration::from_secs(3600),
                 cache_ttl: Duration::from_secs(60),
@@ -43,13 +47,15 @@ impl Settings {
 
     /// As variables of an environment, by the names in the catalogue.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let Self { jwt_secret, gateway, economy } = self;
+        let Self { jwt_secret, clock: _, gateway, economy } = self;
+        let proxies: Vec<_> = gateway.trusted_proxies.iter().map(ToString::to_string).collect();
         vec![
             ("JWT_SECRET", jwt_secret.clone()),
             ("JWT_TTL", gateway.jwt_ttl.as_secs().to_string()),
             ("CACHE_TTL", gateway.cache_ttl.as_secs().to_string()),
             ("RATE_LIMIT", gateway.rate_limit.to_string()),
             ("AUTH_RATE_LIMIT", gateway.auth_rate_limit.to_string()),
+            ("TRUSTED_PROXIES", proxies.join(",")),
             ("OPENING_BALANCE", economy.opening_balance.to_string()),
         ]
     }
@@ -187,6 +193,7 @@ fn embedded_gateway(settings: &Settings, data: &Path, services: &[Replicas]) -> 
         marketplace_replicas: replicas("marketplace"),
         discourse_replicas: replicas("discourse"),
         jwt_secret: settings.jwt_secret.clone().into(),
+        clock: settings.clock.clone(),
         password_rounds: PASSWORD_ROUNDS,
         options: settings.gateway.clone(),
         stores: Stores::Embedded { data_dir: data.to_owned() },

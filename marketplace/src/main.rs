@@ -18,7 +18,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     if config.health_check {
         return probe::ask(&config.host, config.port).await;
     }
-    let _traces = telemetry::init(&config.telemetry, "marketplace", &config.instance_id)?;
+    let _telemetry = telemetry::init(&config.telemetry, "marketplace", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
     let mongodb_uri = config.mongodb_uri.as_ref().map(Secret::reveal);
     let store = store::open(mongodb_uri, &config.data_dir, &config.options).await?;

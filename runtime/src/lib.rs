@@ -7,8 +7,9 @@
 //! | who calls, as the wire tells it | [`identity`] |
 //! | the one table from error kinds to gRPC and HTTP | [`status`] |
 //! | whether the store answers | [`health`] |
-//! | metrics, logs and traces | [`metrics`], [`telemetry`], [`trace`] |
+//! | metrics, logs and traces | [`metrics`], [`telemetry`], [`access`], [`trace`] |
 
+pub mod access;
 pub mod deadline;
 pub mod health;
 pub mod identity;

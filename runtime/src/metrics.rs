@@ -12,7 +12,7 @@ use opentelemetry::{
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use prometheus::{Registry, TextEncoder};
 
-use crate::process;
+use crate::{access, process};
 
 /// Upper bounds of the latency histogram's buckets, seconds: 0.5 ms to 5 s, about 1-2-5.
 const LATENCY_SECONDS: [f64; 13] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
@@ -73,6 +73,7 @@ impl Metrics {
             _provider: provider,
         };
         process::report(&inner.meter);
+        access::report(&inner.meter);
         inner.up.record(1, &[KeyValue::new("service", service)]);
         inner.connections.add(0, &[KeyValue::new("service", service)]);
         Ok(Self { inner: Arc::new(inner) })

@@ -1,4 +1,5 @@
-//! What happens around every request of every process: a span with its request id, and its metrics.
+//! What happens around every request of every process: a span with its request id, its metrics, and what the access log
+//! tells of it.
 
 use std::{
     collections::HashSet,
@@ -19,7 +20,12 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{metrics::Metrics, status::http_status, trace};
+use crate::{
+    access::{Came, Notes},
+    metrics::Metrics,
+    status::http_status,
+    trace,
+};
 
 /// Header and metadata key of the request id.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -107,14 +113,19 @@ where
         let id = RequestId::of(request.headers());
         let span = trace::request(metrics.service(), id.as_str(), method, &path, request.headers());
         request.extensions_mut().insert(id.clone());
+        let notes = Notes::begin(request.extensions_mut(), &path);
 
         let answer = span.in_scope(|| self.inner.call(request)).instrument(span.clone());
         Box::pin(async move {
             let mut response = answer.await?.into_response();
-            response.headers_mut().insert(REQUEST_ID, id.0);
+            response.headers_mut().insert(REQUEST_ID, id.0.clone());
             let (status, took) = (status(&response), start.elapsed());
             span.in_scope(|| tracing::debug!(status, took_us = took.as_micros() as u64, "answered"));
             trace::answered(&span, status);
+            if let Some(notes) = notes {
+                let (service, route, request_id) = (metrics.service(), Arc::clone(&path), id.0);
+                Came { service, method, route, status, took, request_id, notes }.note(&mut response);
+            }
             metrics.request(method, path, status, took);
             Ok(response)
         })

@@ -22,6 +22,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
+    access,
     deadline::deadline,
     health::{Health, serving},
     metrics::{self, Metrics},
@@ -116,7 +117,8 @@ impl Replica {
         let http = Router::new().route("/status", get(status)).route("/metrics", get(metrics_text)).with_state(self);
         Ok(routes.routes().into_axum_router().merge(http).fallback(not_found).layer(
             ServiceBuilder::new()
-                // Outermost, so that panics and deadlines are counted too.
+                .map_response(access::write)
+                // Outside of all that answers, so that panics and deadlines are counted too.
                 .layer(observer)
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(from_fn(deadline))

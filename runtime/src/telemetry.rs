@@ -20,9 +20,13 @@ use opentelemetry_sdk::{
 };
 use tokio::runtime::{Builder, Runtime};
 use tonic::transport::Endpoint;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::{EnvFilter, Layer, filter::Targets, fmt, prelude::*};
 
-use crate::trace;
+use crate::{
+    access::{self, AccessLog},
+    trace,
+};
 
 /// Spans that wait to be sent at most; more are dropped.
 const QUEUE: usize = 8192;
@@ -38,6 +42,9 @@ pub struct Options {
     /// What is logged, such as `info` or `info,gateway=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub rust_log: String,
+    /// Which requests have a line of their own in the log: `all`, `errors` (5xx, and what takes a second or more), `off`.
+    #[arg(long, env = "ACCESS_LOG", default_value = "errors")]
+    pub access_log: AccessLog,
     /// Collector that traces are sent to, by OTLP over gRPC, such as http://127.0.0.1:4317; unset or empty: no traces.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otel_exporter_otlp_endpoint: Option<String>,
@@ -50,9 +57,15 @@ fn share(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or("must be a number, 0 to 1")
 }
 
-/// Traces that may still have to be sent: to be dropped last in `main`.
+/// What may still have to be written or sent: to be dropped last in `main`.
 #[derive(Debug)]
-pub struct Traces {
+pub struct Telemetry {
+    _traces: Option<Traces>,
+    _access_log: Option<WorkerGuard>,
+}
+
+#[derive(Debug)]
+struct Traces {
     provider: SdkTracerProvider,
     _runtime: Background,
 }
@@ -82,7 +95,7 @@ impl Drop for Background {
 /// Starts logging to standard error, and tracing where it is asked for.
 ///
 /// `service` and `instance` are who this process is to the collector.
-pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow::Result<Option<Traces>> {
+pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow::Result<Telemetry> {
     let filter = &options.rust_log;
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("RUST_LOG is {filter:?}: it must be a filter such as `info` or `gateway=debug`"))?
@@ -90,7 +103,7 @@ pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow:
     let endpoint = options.otel_exporter_otlp_endpoint.as_deref().filter(|endpoint| !endpoint.is_empty());
     let Some(endpoint) = endpoint else {
         tracing_subscriber::registry().with(filter).with(logs()).init();
-        return Ok(None);
+        return Ok(Telemetry { _traces: None, _access_log: access::start(options.access_log) });
     };
     let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("traces").enable_all().build()?;
     let handle = runtime.handle().clone();
@@ -112,7 +125,7 @@ pub fn init(options: &Options, service: &'static str, instance: &str) -> anyhow:
         .with(logs().with_filter(filter))
         .init();
     trace::turn_on();
-    Ok(Some(Traces { provider, _runtime }))
+    Ok(Telemetry { _traces: Some(Traces { provider, _runtime }), _access_log: access::start(options.access_log) })
 }
 
 fn logs<S>() -> Box<dyn Layer<S> + Send + Sync>
@@ -204,6 +217,7 @@ mod tests {
     fn a_bad_value_names_its_variable_and_what_it_should_be() {
         for (argument, variable, hint) in [
             ("--rust-log=gateway=loud", "RUST_LOG", "gateway=debug"),
+            ("--access-log=some", "ACCESS_LOG", "errors"),
             ("--otel-exporter-otlp-endpoint=collector:4317", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
             ("--otel-exporter-otlp-endpoint=https://collector", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),
             ("--otel-exporter-otlp-endpoint=http:// a", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jsonwebtoken::{EncodingKey, Header};
+use kernel::Clock;
 use lab::{catalogue::Ledger, eventually, process::Server, system::Settings};
 use serde_json::json;
 use uuid::Uuid;
@@ -55,9 +56,21 @@ impl SystemBuilder {
         self
     }
 
+    /// Believes the `X-Forwarded-For` of whoever is on this machine.
+    pub fn behind_a_proxy(mut self) -> Self {
+        self.settings.gateway.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        self
+    }
+
     /// Whole units of each currency.
     pub fn opening_balance(mut self, units: i64) -> Self {
         self.settings.economy.opening_balance = units;
+        self
+    }
+
+    /// What the gateway takes for the time; for the embedded stack.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.settings.clock = clock;
         self
     }
 

@@ -1,7 +1,8 @@
 //! Round robin over the replicas of a service: a tower service over one persistent HTTP/2 channel a replica.
 //!
 //! - Strict rotation over the live replicas: 300 calls in a row over 3 of them go 100/100/100.
-//! - A replica that cannot be reached, or breaks off, is ejected at once; [`health`] brings it back.
+//! - A replica that cannot be reached, or breaks off, is ejected at once; [`health`] brings it back. Of one that was never
+//!   asked nothing is known: calls go there only as long as there is none that is known to be well.
 //! - A call that was never sent is retried on the next replica whatever it is. One that was, or may have been, is
 //!   retried only where it is safe to repeat ([`Policy::repeatable`]).
 //! - Every call has a deadline, passed on in `grpc-timeout`; what is left of it at each attempt.
@@ -27,13 +28,16 @@ use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
 use kernel::{Error, Kind};
 use opentelemetry::{KeyValue, metrics::Counter};
-use runtime::{deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
+use runtime::{access::Notes, deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
 use tokio::time::Instant;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
 
-pub use self::replica::{Replica, ReplicaAddress};
+use self::replica::Health;
+pub use self::{
+    health::Checks,
+    replica::{Replica, ReplicaAddress},
+};
 
 /// How one call may be carried out; goes into the request's extensions.
 #[derive(Clone, Copy, Debug)]
@@ -58,19 +62,17 @@ struct Inner {
 impl Balancer {
     /// Connects lazily: a replica that is not there yet is found by its health check.
     ///
-    /// `grpc_name` is the name that the health checks ask for. The checks run in `tasks` until `shutdown`.
+    /// `grpc_name` is the name that the health checks ask for.
     pub fn new(
         service: &'static str,
         grpc_name: &'static str,
         addresses: &[ReplicaAddress],
         metrics: &Metrics,
-        tasks: &TaskTracker,
-        shutdown: &CancellationToken,
+        checks: &Checks,
     ) -> Self {
         let replicas: Vec<_> = addresses.iter().map(|address| Arc::new(Replica::new(address))).collect();
         for replica in &replicas {
-            let (replica, metrics) = (Arc::clone(replica), metrics.clone());
-            tasks.spawn(health::watch(replica, service, grpc_name, metrics, shutdown.clone()));
+            checks.watch(Arc::clone(replica), service, grpc_name, metrics.clone());
         }
         let attempts = metrics
             .meter()
@@ -116,10 +118,11 @@ impl Inner {
 
         // Each failed attempt ejects its replica, so that the next goes to another one.
         for _ in &self.replicas {
-            let Some(replica) = self.next_live() else { break };
+            let Some(replica) = self.next() else { break };
             let span = trace::call(head.uri.path(), replica.name());
             let mut attempt = attempt(&head, body.clone(), deadline)?;
             trace::inject(&span, attempt.headers_mut());
+            Notes::attempt(&head.extensions, replica.name());
             let sent = replica.send(attempt).instrument(span.clone());
             match tokio::time::timeout_at(deadline, sent).await {
                 Ok(Ok(response)) => {
@@ -142,11 +145,14 @@ impl Inner {
         Err(no_live_replica(self.service))
     }
 
-    /// Whose turn it is among the live ones.
-    fn next_live(&self) -> Option<&Arc<Replica>> {
-        let live = || self.replicas.iter().filter(|replica| replica.is_live());
+    /// Whose turn it is among the live ones; where none is known to be, among those that nothing is known of.
+    fn next(&self) -> Option<&Arc<Replica>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        live().nth(turn.checked_rem(live().count())?)
+        let turn_of = |health| {
+            let these = || self.replicas.iter().filter(move |replica| replica.health() == health);
+            these().nth(turn.checked_rem(these().count())?)
+        };
+        turn_of(Health::Live).or_else(|| turn_of(Health::Unknown))
     }
 
     fn count(&self, replica: &Replica, code: Code, span: &Span) {

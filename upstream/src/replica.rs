@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -28,8 +28,11 @@ use super::failure::Failure;
 
 /// TCP connect at most; a host that is there answers in well under a millisecond.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// A ping on each idle or busy connection this often, so that a frozen peer is found within two of them.
+/// A ping on each idle or busy connection this often: a frozen peer is found within 3 s, and there is time left to ask
+/// another.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
+/// A ping that takes longer was lost. Not less: a peer that is busy, or this process itself, may be late by a second.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Flow-control window: the largest page (100 posts) fits with room to spare.
 const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 
@@ -67,19 +70,35 @@ fn endpoint(address: &ReplicaAddress) -> Endpoint {
     Endpoint::from(Uri::from_parts(uri).unwrap_or_else(|_| unreachable!("all parts of a URI are there")))
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(2 * WINDOW_BYTES)
         .tcp_nodelay(true)
 }
 
+/// What the balancer knows of a replica's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    /// It was not asked yet, or has not answered yet.
+    Unknown,
+    Live,
+    /// Out of the rotation until a health check succeeds.
+    Ejected,
+}
+
+impl Health {
+    const ALL: [Self; 3] = [Self::Unknown, Self::Live, Self::Ejected];
+}
+
 /// A replica and what the balancer knows of it.
 #[derive(Debug)]
 pub struct Replica {
     name: Arc<str>,
+    address: ReplicaAddress,
     channel: Channel,
-    live: AtomicBool,
+    /// Index into [`Health::ALL`].
+    health: AtomicU8,
     /// What it says it stands on.
     backend: Mutex<Option<String>>,
     calls: AtomicU64,
@@ -95,9 +114,9 @@ impl Replica {
     pub(super) fn new(address: &ReplicaAddress) -> Self {
         Self {
             name: address.0.as_str().into(),
+            address: address.clone(),
             channel: endpoint(address).connect_lazy(),
-            // Innocent until found broken: the first calls need not wait for a health check.
-            live: AtomicBool::new(true),
+            health: AtomicU8::new(Health::Unknown as u8),
             backend: Mutex::default(),
             calls: AtomicU64::new(0),
             ejected: Notify::new(),
@@ -109,9 +128,18 @@ impl Replica {
         &self.name
     }
 
-    /// Whether it takes part in the rotation.
+    /// Whether it was well when last asked, and no call has found it broken since.
     pub fn is_live(&self) -> bool {
-        self.live.load(Ordering::Relaxed)
+        self.health() == Health::Live
+    }
+
+    pub(super) fn health(&self) -> Health {
+        Health::ALL[usize::from(self.health.load(Ordering::Relaxed))]
+    }
+
+    /// What it was before.
+    pub(super) fn set_health(&self, health: Health) -> Health {
+        Health::ALL[usize::from(self.health.swap(health as u8, Ordering::Relaxed))]
     }
 
     /// The store it stands on, where it has told.
@@ -132,8 +160,9 @@ impl Replica {
         self.calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn channel(&self) -> Channel {
-        self.channel.clone()
+    /// A connection beside that of the calls, which belongs to the runtime that this is called in.
+    pub(super) fn connect(&self) -> Channel {
+        endpoint(&self.address).connect_lazy()
     }
 
     /// Sends a call and waits for all of its answer, so that an answer that breaks off counts as a failure too.
@@ -153,16 +182,11 @@ impl Replica {
 
     /// Takes it out of the rotation until a health check succeeds.
     pub(super) fn eject(&self, failure: &Failure) {
-        if self.set_live(false) {
+        if self.set_health(Health::Ejected) != Health::Ejected {
             let cause = Chain(failure.cause.as_ref());
             tracing::warn!(replica = &*self.name, %cause, "ejected: a call broke");
         }
         self.ejected.notify_one();
-    }
-
-    /// Whether this changed anything.
-    pub(super) fn set_live(&self, live: bool) -> bool {
-        self.live.swap(live, Ordering::Relaxed) != live
     }
 }
 

@@ -1,5 +1,6 @@
 //! Users, passwords and tokens.
 
+pub(crate) mod guesses;
 pub mod password;
 pub mod token;
 pub mod users;

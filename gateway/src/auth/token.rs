@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::Utc;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use kernel::Caller;
+use kernel::{Caller, Clock};
 use moka::sync::Cache as Moka;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -52,12 +51,14 @@ pub struct Tokens {
     decoding: DecodingKey,
     validation: Validation,
     ttl: Duration,
+    clock: Clock,
     /// What tokens say whose signature was found right: to look it up costs a tenth of finding it right again.
     verified: Moka<String, Arc<Claims>>,
 }
 
 impl Tokens {
-    pub fn new(secret: &JwtSecret, ttl: Duration) -> Self {
+    /// Tokens that are good for `ttl` by `clock`.
+    pub fn new(secret: &JwtSecret, ttl: Duration, clock: Clock) -> Self {
         // The algorithm is pinned here; what a token's own header says only has to agree.
         let mut validation = Validation::new(Algorithm::HS256);
         // A token that was valid when it was verified need not be so any more.
@@ -68,13 +69,14 @@ impl Tokens {
             decoding: DecodingKey::from_secret(secret.bytes()),
             validation,
             ttl,
+            clock,
             verified: Moka::new(MAX_VERIFIED),
         }
     }
 
     /// A token for a user, and how many seconds it is valid.
     pub fn issue(&self, id: Uuid, username: &str) -> Result<(String, u64), Problem> {
-        let now = Utc::now().timestamp();
+        let now = self.clock.unix_seconds();
         let seconds = self.ttl.as_secs();
         let claims =
             Claims { sub: id, username: username.to_owned(), iat: now, exp: now.saturating_add_unsigned(seconds) };
@@ -92,7 +94,7 @@ impl Tokens {
                 claims
             }
         };
-        if claims.exp <= Utc::now().timestamp() {
+        if claims.exp <= self.clock.unix_seconds() {
             return Err(Unauthorized::TokenExpired);
         }
         Ok(Caller { id: claims.sub, name: claims.username.clone() })
@@ -100,8 +102,13 @@ impl Tokens {
 
     /// What `token` says, where its signature is right.
     fn claims(&self, token: &str) -> Result<Claims, Unauthorized> {
-        let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation);
-        Ok(token.map_err(|_| Unauthorized::InvalidToken)?.claims)
+        let token = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map_err(|_| Unauthorized::InvalidToken)?;
+        // Whoever does not know all that is critical must refuse it (RFC 7515, section 4.1.11), and we know no extension.
+        if token.header.crit.is_some() {
+            return Err(Unauthorized::InvalidToken);
+        }
+        Ok(token.claims)
     }
 }
 
@@ -110,7 +117,7 @@ mod tests {
     use super::*;
 
     fn tokens(secret: &str) -> Tokens {
-        Tokens::new(&secret.repeat(32).into(), Duration::from_secs(60))
+        Tokens::new(&secret.repeat(32).into(), Duration::from_secs(60), Clock::system())
     }
 
     #[test]
@@ -118,7 +125,7 @@ mod tests {
         let tokens = tokens("x");
         let claims = |exp| Claims { sub: Uuid::nil(), username: "ada".to_owned(), iat: 0, exp };
         let sign = |exp| jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims(exp), &tokens.encoding);
-        let now = Utc::now().timestamp();
+        let now = tokens.clock.unix_seconds();
         for _ in 0..2 {
             assert_eq!(tokens.verify(&sign(now + 60).expect("signs")).map(|caller| caller.name), Ok("ada".to_owned()));
             assert_eq!(tokens.verify(&sign(now).expect("signs")), Err(Unauthorized::TokenExpired));
@@ -139,5 +146,18 @@ mod tests {
         let (other, _) = tokens.issue(Uuid::max(), "bob").expect("signs");
         let claims = other.split('.').nth(1).expect("three parts");
         assert_eq!(tokens.verify(&format!("{head}.{claims}.{signature}")), Err(Unauthorized::InvalidToken));
+    }
+
+    #[test]
+    fn what_is_critical_is_not_known_here() {
+        let tokens = tokens("x");
+        let (exp, sub) = (tokens.clock.unix_seconds() + 60, Uuid::nil());
+        let claims = Claims { sub, username: "ada".to_owned(), iat: 0, exp };
+        let mut header = Header::new(Algorithm::HS256);
+        for (crit, is_good) in [(None, true), (Some(vec!["b64".to_owned()]), false), (Some(vec![]), false)] {
+            header.crit = crit;
+            let token = jsonwebtoken::encode(&header, &claims, &tokens.encoding).expect("signs");
+            assert_eq!(tokens.verify(&token).is_ok(), is_good, "{:?}", header.crit);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A cached answer, and how it is given.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::{
     body::Body,
@@ -12,7 +12,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Generations;
-use crate::{call::Call, error::Problem};
+use crate::{call::Call, error::Problem, rate_limit::Weight};
 
 /// Says where an answer came from.
 pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -39,8 +39,7 @@ pub(super) enum XCache {
 pub struct Entry {
     body: Bytes,
     etag: HeaderValue,
-    /// Seconds since the Unix epoch.
-    made_at: u64,
+    made: Instant,
     generations: Generations,
 }
 
@@ -52,7 +51,7 @@ impl Entry {
         let body = Bytes::from(body.into_boxed_slice());
         // It tells versions of one page apart and guards nothing, so it need not be cryptographic.
         let etag = HeaderValue::try_from(format!("\"{:032x}\"", xxh3_128(&body))).map_err(Problem::internal)?;
-        Ok(Self { body, etag, made_at: now(), generations })
+        Ok(Self { body, etag, made: Instant::now(), generations })
     }
 
     /// Of the tags, when it was made.
@@ -70,12 +69,12 @@ impl Entry {
         self.body.len() + 256
     }
 
-    /// As bytes, for a store outside of this process: a version, the generations and when it was made as big-endian
-    /// numbers, the ETag, the body.
+    /// As bytes, for a store outside of this process: a version, when it was made (by the wall clock, which is all that
+    /// processes have in common) and the generations as big-endian numbers, the ETag, the body.
     pub(super) fn encode(&self) -> Bytes {
         let mut bytes = Vec::with_capacity(HEAD_BYTES + 8 * self.generations.len() + ETAG_BYTES + self.body.len());
         bytes.put_u8(VERSION);
-        bytes.put_u64(self.made_at);
+        bytes.put_u64(unix_time().saturating_sub(self.made.elapsed()).as_secs());
         // A key has a handful of tags.
         bytes.put_u8(u8::try_from(self.generations.len()).unwrap_or(u8::MAX));
         for generation in &*self.generations {
@@ -87,19 +86,23 @@ impl Entry {
     }
 
     /// What [`Self::encode`] made, without copying the body; `None` where it is anything else.
-    pub(super) fn decode(bytes: &Bytes) -> Option<Self> {
+    ///
+    /// Where the wall clocks of the two processes differ, or were set meanwhile, its age is wrong, but no nonsense: none is
+    /// kept longer than `ttl`. (Redis knows how long it will keep it, but that is a command more for each hit.)
+    pub(super) fn decode(bytes: &Bytes, ttl: Duration) -> Option<Self> {
         let mut bytes = bytes.clone();
         if bytes.try_get_u8().ok()? != VERSION {
             return None;
         }
-        let made_at = bytes.try_get_u64().ok()?;
+        let made_at = Duration::from_secs(bytes.try_get_u64().ok()?);
+        let (now, age) = (Instant::now(), unix_time().saturating_sub(made_at).min(ttl));
         let count = bytes.try_get_u8().ok()?;
         let generations = (0..count).map(|_| bytes.try_get_u64()).collect::<Result<_, _>>().ok()?;
         if bytes.len() < ETAG_BYTES {
             return None;
         }
         let etag = HeaderValue::from_maybe_shared(bytes.split_to(ETAG_BYTES)).ok()?;
-        Some(Self { body: bytes, etag, made_at, generations })
+        Some(Self { body: bytes, etag, made: now.checked_sub(age).unwrap_or(now), generations })
     }
 
     /// The answer to `call`: 304 where the caller has it already.
@@ -108,6 +111,10 @@ impl Entry {
         let mut response = Response::new(if known { Body::empty() } else { Body::from(self.body.clone()) });
         if known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
+            if !matches!(source, XCache::Hit) {
+                // It was made all the same.
+                response.extensions_mut().insert(Weight(self.body.len() as u64));
+            }
         }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -127,8 +134,8 @@ impl Entry {
     /// Seconds since it was made.
     fn age(&self, source: XCache) -> u64 {
         match source {
-            XCache::Hit => now().saturating_sub(self.made_at),
-            // Made for this call, even if the clock has gone on to the next second since.
+            XCache::Hit => self.made.elapsed().as_secs(),
+            // Made for this call, even if that took more than a second.
             XCache::Miss | XCache::Bypass => 0,
         }
     }
@@ -140,8 +147,9 @@ fn matches(header: &HeaderValue, etag: &HeaderValue) -> bool {
     header.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// The wall clock: time since the Unix epoch.
+fn unix_time() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -150,27 +158,49 @@ mod tests {
 
     use super::*;
 
+    const TTL: Duration = Duration::from_secs(60);
+
     #[test]
     fn what_is_encoded_is_decoded_and_nothing_else_is() {
         for generations in [vec![], vec![1, u64::MAX, 3]] {
             let entry = Entry::new(&"answer", generations.into()).expect("serialises");
             let bytes = entry.encode();
-            let decoded = Entry::decode(&bytes).expect("decodes");
-            assert_eq!((&decoded.body, &decoded.etag, decoded.made_at), (&entry.body, &entry.etag, entry.made_at));
+            let decoded = Entry::decode(&bytes, TTL).expect("decodes");
+            assert_eq!((&decoded.body, &decoded.etag), (&entry.body, &entry.etag));
             assert_eq!(decoded.generations, entry.generations);
             for end in 0..bytes.len() - entry.body.len() {
-                assert!(Entry::decode(&bytes.slice(..end)).is_none(), "{end} bytes");
+                assert!(Entry::decode(&bytes.slice(..end), TTL).is_none(), "{end} bytes");
             }
         }
-        assert!(Entry::decode(&Bytes::from_static(&[0; 100])).is_none());
+        assert!(Entry::decode(&Bytes::from_static(&[0; 100]), TTL).is_none());
     }
 
     #[test]
     fn only_what_was_kept_has_an_age() {
         let mut entry = Entry::new(&"answer", Arc::default()).expect("serialises");
-        entry.made_at -= 7;
+        entry.made -= Duration::from_secs(7);
         assert!((7..60).contains(&entry.age(XCache::Hit)));
         assert_eq!((entry.age(XCache::Miss), entry.age(XCache::Bypass)), (0, 0));
+        let elsewhere = Entry::decode(&entry.encode(), TTL).expect("decodes");
+        assert!((7..60).contains(&elsewhere.age(XCache::Hit)), "it ages on its way to another process too");
+    }
+
+    #[test]
+    fn an_age_is_no_nonsense_whatever_the_clock_was_set_to() {
+        let bytes = Entry::new(&"answer", Arc::default()).expect("serialises").encode();
+        let day = Duration::from_secs(86_400);
+        // As if it had been made when the clock showed another time.
+        for (made_at, ages) in [
+            (unix_time() + day, 0..=9),
+            (unix_time() - day, 60..=69),
+            (Duration::ZERO, 60..=69),
+            (Duration::MAX, 0..=9),
+        ] {
+            let mut bytes = bytes.to_vec();
+            bytes[1..9].copy_from_slice(&made_at.as_secs().to_be_bytes());
+            let entry = Entry::decode(&bytes.into(), TTL).expect("decodes");
+            assert!(ages.contains(&entry.age(XCache::Hit)), "{made_at:?}: {}", entry.age(XCache::Hit));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{error::Problem, extract::JsonBody, routes::State};
+use crate::{error::Problem, extract::JsonBody, rate_limit::ClientAddress, routes::State};
 
 /// A name and a password.
 // It has no `Debug`: passwords are not for logs.
@@ -24,6 +24,12 @@ pub(super) struct Credentials {
     password: Option<String>,
 }
 
+impl Credentials {
+    fn into_parts(self) -> (String, String) {
+        (self.username.unwrap_or_default(), self.password.unwrap_or_default())
+    }
+}
+
 /// A user.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -35,16 +41,19 @@ pub(super) struct User {
 }
 
 /// Register a user
+///
+/// From one address so many are registered a minute (`AUTH_RATE_LIMIT`), together with the logins that fail there.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", request_body = Credentials,
     responses((status = CREATED, description = "The user", body = User), (status = CONFLICT, description = "`username_taken`"))
 )]
 pub(super) async fn register(
     app: State,
+    from: ClientAddress,
     JsonBody(credentials): JsonBody<Credentials>,
 ) -> Result<(StatusCode, Json<User>), Problem> {
-    let Credentials { username, password } = credentials;
-    let user = app.auth.register(&username.unwrap_or_default(), &password.unwrap_or_default()).await?;
+    let (username, password) = credentials.into_parts();
+    let user = app.guesses.register(from, app.auth.register(&username, &password)).await?;
     Ok((StatusCode::CREATED, Json(User { id: user.id, username: user.username, created_at: user.created_at })))
 }
 
@@ -65,13 +74,20 @@ pub(super) struct Token {
 }
 
 /// Log in
+///
+/// Only failures are limited: ten for one name from everywhere together, then one a minute; and so many a minute from one
+/// address (`AUTH_RATE_LIMIT`). Where a name has logged in before, it has ten of its own there.
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", request_body = Credentials,
     responses((status = OK, description = "A token", body = Token), (status = UNAUTHORIZED, description = "`invalid_credentials`"))
 )]
-pub(super) async fn login(app: State, JsonBody(credentials): JsonBody<Credentials>) -> Result<Response, Problem> {
-    let Credentials { username, password } = credentials;
-    let session = app.auth.login(&username.unwrap_or_default(), &password.unwrap_or_default()).await?;
+pub(super) async fn login(
+    app: State,
+    from: ClientAddress,
+    JsonBody(credentials): JsonBody<Credentials>,
+) -> Result<Response, Problem> {
+    let (username, password) = credentials.into_parts();
+    let session = app.guesses.login(&username, from, app.auth.login(&username, &password)).await?;
     let token = Token {
         token: session.token,
         token_type: "Bearer",

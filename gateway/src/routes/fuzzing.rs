@@ -15,10 +15,10 @@ use axum::{
     http::{HeaderValue, Uri, header},
 };
 use chrono::Utc;
-use clap::Parser;
 use futures_util::FutureExt;
+use ipnet::IpNet;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use kernel::{Currency, Money, money::ParseMoneyError, page::Page, validate::Violations};
+use kernel::{Clock, Currency, Money, money::ParseMoneyError, page::Page, validate::Violations};
 use proto::marketplace as rpc;
 use serde::{
     Serialize,
@@ -41,11 +41,10 @@ use super::{
 use crate::{
     auth::token::{Tokens, Unauthorized},
     cache::{Key, Viewer},
-    config::Config,
     error::Problem,
     extract::{JsonBody, Query},
     middleware::bearer,
-    rate_limit::Limit,
+    rate_limit::ClientAddress,
 };
 
 const SECRET: &str = "thirty-two bytes of no importance";
@@ -155,7 +154,8 @@ pub fn ids(data: &[u8]) {
 
 /// No header is believed that we did not sign; and of what we signed, only what says who and until when.
 pub fn token(data: &[u8]) {
-    static TOKENS: LazyLock<Tokens> = LazyLock::new(|| Tokens::new(&SECRET.to_owned().into(), Duration::from_secs(60)));
+    static TOKENS: LazyLock<Tokens> =
+        LazyLock::new(|| Tokens::new(&SECRET.to_owned().into(), Duration::from_secs(60), Clock::system()));
     if let Some(token) = HeaderValue::from_bytes(data).ok().as_ref().and_then(bearer) {
         assert_eq!(TOKENS.verify(token), Err(Unauthorized::InvalidToken), "{token}");
     }
@@ -187,11 +187,7 @@ pub fn forwarded_for(data: &[u8]) {
 
 /// Whose calls a request counts among, where only [`PROXY`] is trusted.
 fn client(request: &Request) -> IpAddr {
-    static LIMIT: LazyLock<Limit> = LazyLock::new(|| {
-        let config = Config::parse_from(["gateway".to_owned(), format!("--trusted-proxies={PROXY}")]);
-        Limit::of_calls(&config.options, None)
-    });
-    LIMIT.address(request)
+    ClientAddress::of(request.headers(), request.extensions(), &[IpNet::from(IpAddr::from(PROXY))]).0
 }
 
 fn assert_refused(problem: &Problem, statuses: &[u16]) {

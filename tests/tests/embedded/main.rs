@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod access_log;
+mod clock;
 mod crash;
 #[path = "../journeys/mod.rs"]
 mod journeys;
@@ -9,6 +11,7 @@ mod listen;
 mod quick_start;
 mod seed;
 mod traces;
+mod unknown;
 
 use tests::{Stack, System, SystemBuilder};
 

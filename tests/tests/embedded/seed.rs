@@ -31,7 +31,7 @@ async fn mail_server() -> SocketAddr {
 #[tokio::test]
 async fn it_says_how_far_it_is_and_what_it_made_and_may_run_twice() {
     let system = crate::builder().start().await;
-    let gateway = format!("http://{}/", system.gateway.address());
+    let gateway = format!("http://{}/", system.gateway().address());
     for new in
         ["New: 30 listings, 6 purchases, 7 channels, 18 posts.", "New: 0 listings, 0 purchases, 0 channels, 0 posts."]
     {
@@ -50,7 +50,7 @@ async fn it_says_how_far_it_is_and_what_it_made_and_may_run_twice() {
 #[tokio::test]
 async fn where_there_is_no_gateway_it_says_what_there_is() {
     let system = crate::builder().start().await;
-    let replica = refusal(&format!("http://{}", system.marketplace[0].address())).await;
+    let replica = refusal(&format!("http://{}", system.replicas("marketplace")[0].address())).await;
     assert!(
         replica.contains("is no gateway") && replica.contains("404") && replica.contains("this port has gRPC"),
         "{replica}"

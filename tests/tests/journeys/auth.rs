@@ -72,6 +72,9 @@ async fn a_token_that_is_not_right_is_401_with_its_reason() {
     let (head, rest) = good.split_once('.').unwrap();
     let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.", rest.split_once('.').unwrap().0);
     let tampered = format!("{head}.{rest}x");
+    let header = Header { crit: Some(vec!["exp".to_owned()]), ..Header::default() };
+    let critical =
+        jsonwebtoken::encode(&header, &claims(now() + 60), &EncodingKey::from_secret(JWT_SECRET.as_bytes())).unwrap();
     for (token, code, challenge) in [
         (sign(Algorithm::HS256, JWT_SECRET, &claims(now() - 2)), "token_expired", "the token has expired"),
         (
@@ -90,6 +93,7 @@ async fn a_token_that_is_not_right_is_401_with_its_reason() {
             "invalid_token",
             "invalid_token",
         ),
+        (critical, "invalid_token", "invalid_token"),
         (unsigned, "invalid_token", "invalid_token"),
         (tampered, "invalid_token", "invalid_token"),
         ("nonsense".to_owned(), "invalid_token", "invalid_token"),

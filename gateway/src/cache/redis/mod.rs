@@ -72,7 +72,7 @@ impl RedisCache {
         keys.extend(key.tags().iter().map(|tag| self.generation_key(tag)));
         let (keys, values) = self.group.get(keys).await?;
         let current: Vec<Option<u64>> = values[1..].iter().map(|value| number(value.as_ref()?)).collect();
-        if let Some(entry) = values[0].as_ref().and_then(Entry::decode)
+        if let Some(entry) = values[0].as_ref().and_then(|bytes| Entry::decode(bytes, self.ttl))
             && entry.generations().iter().copied().map(Some).eq(current.iter().copied())
         {
             return Ok(Lookup::Hit(Arc::new(entry)));
