@@ -54,6 +54,7 @@ impl System {
         let marketplaces = bind_all("marketplace", &host, &marketplace_ports).await?;
         let discourses = bind_all("discourse", &host, &discourse_ports).await?;
 
+        let limits = options.limits();
         let settings = Settings {
             instance: "gateway-1".to_owned(),
             marketplace_replicas: addresses(&marketplaces)?.into_iter().map(|(_, at)| at.into()).collect(),
@@ -87,7 +88,7 @@ impl System {
             system.processes.spawn(process);
         }
         let pages = web::router(web_dir, system.gateway.port());
-        system.processes.spawn(web::serve(web, pages, shutdown.clone()));
+        system.processes.spawn(web::serve(web, pages, limits, shutdown.clone()));
         system.processes.spawn(async move {
             let _done = gateway_done.drop_guard();
             gateway::serve(gateway, settings, shutdown).await

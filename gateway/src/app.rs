@@ -9,7 +9,7 @@ use std::{
 use kernel::Secret;
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
 use runtime::metrics::Metrics;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
@@ -25,13 +25,12 @@ use crate::{
     cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
     config::{JwtSecret, Options},
     error::Problem,
+    in_flight::InFlight,
     rate_limit::Limit,
     redis::Redis,
     routes,
 };
 
-/// Requests at once at most; more are shed with a 503.
-const MAX_IN_FLIGHT: usize = 1024;
 /// An answer from a service, bytes at most: 100 posts of 20000 four-byte characters fit.
 const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -67,7 +66,7 @@ pub struct App {
     pub(crate) redis: Option<Redis>,
     pub(crate) call_limit: Arc<Limit>,
     pub(crate) auth_limit: Arc<Limit>,
-    pub(crate) in_flight: Semaphore,
+    pub(crate) in_flight: InFlight,
     pub(crate) metrics: Metrics,
     pub(crate) started: Instant,
     /// Calls since the start, for `/status`; of operations none is counted.
@@ -132,7 +131,7 @@ impl App {
             redis,
             call_limit,
             auth_limit,
-            in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            in_flight: InFlight::new(options.calls_at_once),
             metrics,
             started: Instant::now(),
             requests: AtomicU64::new(0),
@@ -186,10 +185,11 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     // The health checks of the replicas go on until the last request is answered.
     let drained = CancellationToken::new();
     let _drop_guard = drained.clone().drop_guard();
+    let limits = settings.options.limits();
     let app = App::new(settings, &drained)?;
     let (users, cache) = (app.auth.backend(), app.cache.backend());
     tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "gateway is up");
-    runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
+    runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), limits, shutdown).await;
     drained.cancel();
     app.tasks.close();
     app.tasks.wait().await;

@@ -123,6 +123,8 @@ impl System {
             cache_ttl: Duration::from_secs(60),
             rate_limit: 0,
             auth_rate_limit: 0,
+            calls_at_once: 64,
+            connections_per_address: 512,
             trusted_proxies: Vec::new(),
         };
         SystemBuilder { stack, options, opening_balance: 1_000_000, databases: None }

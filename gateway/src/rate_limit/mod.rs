@@ -36,7 +36,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 
 /// Whose calls are counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Caller {
+pub(crate) enum Caller {
     User(Uuid),
     Address(IpAddr),
 }
@@ -153,7 +153,8 @@ impl Limit {
         })
     }
 
-    fn caller(&self, request: &Request) -> Caller {
+    /// Whose call it is.
+    pub(crate) fn caller(&self, request: &Request) -> Caller {
         match request.extensions().get::<Identity>() {
             Some(Identity(Ok(caller))) if !self.by_address => Caller::User(caller.id),
             _ => Caller::Address(network(self.address(request))),
@@ -199,6 +200,8 @@ mod tests {
             cache_ttl: Duration::ZERO,
             rate_limit: 1,
             auth_rate_limit: 1,
+            calls_at_once: 0,
+            connections_per_address: 1,
             trusted_proxies: proxies,
         };
         Limit::of_calls(&options, None)
