@@ -31,8 +31,8 @@ use crate::{
     routes,
 };
 
-/// An answer from a service, bytes at most: 100 posts of 20000 four-byte characters fit.
-const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// An answer from a service, bytes at most: a page has less than half of it (`kernel::excerpt`).
+const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
 /// What a gateway is made with.
 #[derive(Clone, Debug)]

@@ -98,7 +98,8 @@ mod tests {
     use super::*;
 
     fn chunks(chunks: &[&'static str]) -> Body {
-        let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes()))).collect();
+        let chunks: Vec<_> =
+            chunks.iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from_static(chunk.as_bytes()))).collect();
         Body::from_stream(stream::iter(chunks))
     }
 

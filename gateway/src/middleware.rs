@@ -13,10 +13,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use runtime::{
-    observe::Observer,
-    server::Room,
-};
+use runtime::{observe::Observer, server::Room};
 use tower::{ServiceBuilder, layer::layer_fn};
 use tower_http::{
     catch_panic::CatchPanicLayer,

@@ -21,7 +21,7 @@ use super::{
 
 /// What a peer reads that is refused.
 const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
-     content-length: 44\r\nretry-after: 1\r\nconnection: close\r\n\r\ntoo many connections, try again in a second\r\n";
+     content-length: 45\r\nretry-after: 1\r\nconnection: close\r\n\r\ntoo many connections, try again in a second\r\n";
 /// Refused peers that are waited for, so that they read it; of more the connection is just closed.
 const REFUSALS: usize = 64;
 /// How long.

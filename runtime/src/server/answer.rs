@@ -12,10 +12,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{
-    life::Open,
-    limits::UNREAD_BYTES,
-};
+use super::{life::Open, limits::UNREAD_BYTES};
 
 /// Kept, as an extension of a response, until the last byte of its body is written or the connection is gone.
 #[derive(Clone)]

@@ -23,11 +23,11 @@ use axum::Router;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use self::{admission::Admission, connection::Connections, life::Life};
 pub use self::{
     answer::{Room, Share, UntilWritten},
     limits::{Limits, MIN_RATE, UNREAD_BYTES},
 };
-use self::{admission::Admission, connection::Connections, life::Life};
 use crate::metrics::Metrics;
 
 /// How long requests in flight may take once a process stops.
@@ -43,13 +43,7 @@ pub async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
 /// Serves until `shutdown`, then finishes the requests in flight, for at most 10 seconds.
 ///
 /// Dropping the future closes every connection at once.
-pub async fn serve(
-    listener: TcpListener,
-    app: Router,
-    metrics: Metrics,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
+pub async fn serve(listener: TcpListener, app: Router, metrics: Metrics, limits: Limits, shutdown: CancellationToken) {
     let mut admission = Admission::new(limits.clone());
     let connections = Connections::new(app, metrics, limits, shutdown.clone());
     let mut open = JoinSet::new();
