@@ -89,7 +89,7 @@ pub struct Options {
     #[arg(long, env = "AUTH_RATE_LIMIT", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub auth_rate_limit: u32,
     /// Calls that a caller may have under way at once, their answers read or not (0 to 1000); 0 is no limit.
-    #[arg(long, env = "CALLS_AT_ONCE", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(long, env = "CALLS_AT_ONCE", default_value_t = 128, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub calls_at_once: u32,
     /// Connections that one address (one /64 of IPv6) may have at once to the gateway, and as many to the web UI (1 to
     /// 4096). Loopback and TRUSTED_PROXIES speak for many, and are not bounded.

@@ -40,7 +40,7 @@ const PROBLEMS: [(u16, &str, &str); 29] = [
     (422, "invalid_body", "the body has not the right shape"),
     (422, "idempotency_key_reused", "the idempotency key was used for another purchase before"),
     (429, "rate_limited", "too many calls, slow down"),
-    (429, "too_many_at_once", "you have 64 calls under way: wait for their answers, and read them"),
+    (429, "too_many_at_once", "you have 128 calls under way: wait for their answers, and read them"),
     (429, "treasury_exhausted", "the treasury has no USD left to open a wallet with"),
     (500, "internal", "an internal error occurred"),
     (503, "unavailable", "no replica of the service can be reached"),

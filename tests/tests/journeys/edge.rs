@@ -53,7 +53,7 @@ fn post(user: &User, path: &str, length: usize) -> String {
 async fn slow_bodies_hold_one_callers_calls_and_no_others() {
     let system = super::start().await;
     let (ada, bob) = (system.user("ada").await, system.user("bob").await);
-    let slow = join_all((0..64).map(async |_| {
+    let slow = join_all((0..128).map(async |_| {
         let mut peer = Raw::connect(&system).await;
         peer.say(post(&ada, "/discourse/channel", 100) + "{").await;
         peer
