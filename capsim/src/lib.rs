@@ -64,6 +64,7 @@ impl System {
         let marketplaces = bind_all("marketplace", &replica_host, &marketplace_ports).await?;
         let discourses = bind_all("discourse", &replica_host, &discourse_ports).await?;
 
+        let limits = options.limits();
         let settings = Settings {
             instance: "gateway-1".to_owned(),
             marketplace_replicas: addresses(&marketplaces)?.into_iter().map(|(_, at)| at.into()).collect(),
@@ -98,7 +99,7 @@ impl System {
             system.processes.spawn(process);
         }
         let pages = web::router(web_dir, system.gateway.port());
-        system.processes.spawn(web::serve(web, pages, shutdown.clone()));
+        system.processes.spawn(web::serve(web, pages, limits, shutdown.clone()));
         if let Some(file) = ready_file {
             let places = ready::Places::from(&system);
             system.processes.spawn(ready::announce(file, places, shutdown.clone()));

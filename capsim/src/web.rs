@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use runtime::metrics::Metrics;
+use runtime::{metrics::Metrics, server::Limits};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,15 +20,24 @@ use tower_http::services::{ServeDir, ServeFile};
 const NOT_BUILT: &str = include_str!("web_not_built.html");
 
 /// Serves until `shutdown`.
-pub(crate) async fn serve(listener: TcpListener, pages: Router, shutdown: CancellationToken) -> anyhow::Result<()> {
-    runtime::server::serve(listener, pages, Metrics::new("web")?, shutdown).await;
+pub(crate) async fn serve(
+    listener: TcpListener,
+    pages: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    runtime::server::serve(listener, pages, Metrics::new("web")?, limits, shutdown).await;
     Ok(())
 }
 
 /// Files of `directory`, for a gateway that listens on `gateway_port` of the host that the browser came to.
 pub(crate) fn router(directory: PathBuf, gateway_port: u16) -> Router {
     let file = |name: &str| ServeFile::new(directory.join(name)).precompressed_br().precompressed_gzip();
-    let files = |directory: &Path| ServeDir::new(directory).precompressed_br().precompressed_gzip();
+    // No redirects to directories: `//assets` would be sent to another host.
+    let files = |directory: &Path| {
+        let files = ServeDir::new(directory).append_index_html_on_directories(false);
+        files.precompressed_br().precompressed_gzip()
+    };
     // Every path that is no file is a page of the app, but under /assets it is a mistake.
     let app = files(&directory).fallback(file("index.html"));
     Router::new()
@@ -47,6 +56,9 @@ async fn config(State(gateway_port): State<u16>, headers: HeaderMap) -> Json<Val
 /// The page that says how to build, where nothing is built; headers for what is.
 async fn around(State((directory, gateway_port)): State<(PathBuf, u16)>, request: Request, next: Next) -> Response {
     let immutable = request.uri().path().starts_with("/assets/");
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        return (StatusCode::BAD_REQUEST, "there must be one Host header\n").into_response();
+    }
     let policy = policy(host(request.headers()), gateway_port);
     let mut response = if directory.join("index.html").is_file() {
         next.run(request).await
@@ -151,6 +163,23 @@ mod tests {
             let (status, _, body) = answer(directory.path(), "/config.json", &[("host", host)]).await;
             assert_eq!((status, body), (200, format!(r#"{{"apiBase":"{base}"}}"#)), "{host}");
         }
+    }
+
+    #[tokio::test]
+    async fn no_path_is_sent_to_another_host() {
+        let directory = built();
+        for path in ["//assets", "//assets/", "/assets", "/assets/", "//evil.example/%2e%2e", "//evil.example"] {
+            let (status, headers, _) = answer(directory.path(), path, &[]).await;
+            assert!(!headers.contains_key(header::LOCATION), "{path}: {headers:?}");
+            assert!(status == 200 || status == 404, "{path}: {status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn two_hosts_are_refused() {
+        let directory = built();
+        let (status, ..) = answer(directory.path(), "/", &[("host", "a"), ("host", "b")]).await;
+        assert_eq!(status, 400);
     }
 
     #[tokio::test]

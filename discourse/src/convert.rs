@@ -1,6 +1,11 @@
 //! Protobuf to the domain and back; requests are checked on the way, all violations at once.
 
-use kernel::{Error, Page, PageInfo, validate::Violations, word::UnknownWord};
+use kernel::{
+    Error, Page, PageInfo,
+    excerpt::{self, json_bytes},
+    validate::Violations,
+    word::UnknownWord,
+};
 use proto::{discourse as pb, time};
 use uuid::Uuid;
 
@@ -56,16 +61,17 @@ pub(crate) fn new_post(request: pb::CreatePostRequest) -> Result<NewPost, Error>
 }
 
 pub(crate) fn channel_list(list: ChannelList) -> pb::ListChannelsResponse {
-    pb::ListChannelsResponse {
-        channels: list.channels.into_iter().map(to_channel).collect(),
-        pagination: Some(to_pagination(list.info)),
-    }
+    let mut channels: Vec<_> = list.channels.into_iter().map(to_channel).collect();
+    excerpt::fit(&mut channels, channel_bytes, cut_channel);
+    pb::ListChannelsResponse { channels, pagination: Some(to_pagination(list.info)) }
 }
 
 pub(crate) fn channel_page(page: ChannelPage) -> pb::GetChannelResponse {
+    let mut posts: Vec<_> = page.posts.into_iter().map(to_post).collect();
+    excerpt::fit(&mut posts, post_bytes, cut_post);
     pb::GetChannelResponse {
         channel: Some(to_channel(page.channel)),
-        posts: page.posts.into_iter().map(to_post).collect(),
+        posts,
         posts_pagination: Some(to_pagination(page.info)),
     }
 }
@@ -114,7 +120,37 @@ fn to_channel(channel: Channel) -> pb::Channel {
         created_by: channel.created_by.to_string(),
         created_at: Some(time::to_proto(channel.created_at)),
         updated_at: Some(time::to_proto(channel.updated_at)),
+        is_excerpt: false,
     }
+}
+
+/// Bytes of an entry as JSON but for its texts, its numbers, ids and times at their longest.
+const FRAME: usize = 350;
+
+fn channel_bytes(channel: &pb::Channel) -> usize {
+    FRAME + json_bytes(&channel.name) + json_bytes(&channel.description) + json_bytes(&channel.zone)
+}
+
+fn cut_channel(channel: &mut pb::Channel, bytes: usize) {
+    let excess = channel_bytes(channel).saturating_sub(bytes);
+    let description = json_bytes(&channel.description).saturating_sub(excess);
+    excerpt::truncate(&mut channel.description, description);
+    channel.is_excerpt = true;
+}
+
+fn post_bytes(post: &pb::Post) -> usize {
+    FRAME + json_bytes(&post.title) + json_bytes(&post.content)
+}
+
+/// The content first, then the title.
+fn cut_post(post: &mut pb::Post, bytes: usize) {
+    let excess = post_bytes(post).saturating_sub(bytes);
+    let content = json_bytes(&post.content).saturating_sub(excess);
+    excerpt::truncate(&mut post.content, content);
+    let excess = post_bytes(post).saturating_sub(bytes);
+    let title = json_bytes(&post.title).saturating_sub(excess);
+    excerpt::truncate(&mut post.title, title);
+    post.is_excerpt = true;
 }
 
 fn to_post(post: Post) -> pb::Post {
@@ -134,6 +170,7 @@ fn to_post(post: Post) -> pb::Post {
         is_pinned: post.is_pinned,
         created_at: Some(time::to_proto(post.created_at)),
         updated_at: Some(time::to_proto(post.updated_at)),
+        is_excerpt: false,
     }
 }
 
@@ -174,5 +211,31 @@ mod tests {
         assert_eq!((query.kind, query.zone, query.page), (None, None, Page { page: 1, limit: 20 }));
         let channel = pb::CreateChannelRequest { name: "agora".to_owned(), ..Default::default() };
         assert_eq!(new_channel(channel).expect("accepted").kind, ChannelType::Public);
+    }
+
+    #[test]
+    fn a_page_of_the_longest_posts_is_cut_and_one_post_is_whole() {
+        let post = pb::Post { title: "\u{1}".repeat(500), content: "𝄞".repeat(20_000), ..Default::default() };
+        let mut posts = vec![post.clone(); 100];
+        posts[7].content = "short".to_owned();
+        posts[7].title.clear();
+        excerpt::fit(&mut posts, post_bytes, cut_post);
+        assert!(posts.iter().map(post_bytes).sum::<usize>() <= excerpt::PAGE_BYTES);
+        assert!(posts[0].is_excerpt && !posts[7].is_excerpt && posts[7].content == "short");
+        let mut one = vec![post.clone()];
+        excerpt::fit(&mut one, post_bytes, cut_post);
+        assert_eq!(one, [post]);
+    }
+
+    #[test]
+    fn a_page_of_the_longest_channels_is_cut() {
+        let longest = |count| "\u{1}".repeat(count);
+        let channel =
+            pb::Channel { name: longest(255), description: longest(5000), zone: longest(100), ..Default::default() };
+        let mut channels = vec![channel; 100];
+        excerpt::fit(&mut channels, channel_bytes, cut_channel);
+        // Names and zones are never cut.
+        assert!(channels.iter().map(channel_bytes).sum::<usize>() < 256 * 1024);
+        assert!(channels.iter().all(|channel| channel.is_excerpt && channel.name.len() == 255));
     }
 }

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use kernel::{Clock, Secret};
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
 use runtime::metrics::Metrics;
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
@@ -27,15 +27,14 @@ use crate::{
     cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
     config::{JwtSecret, Options},
     error::Problem,
+    in_flight::InFlight,
     rate_limit::Limit,
     redis::Redis,
     routes,
 };
 
-/// Requests at once at most; more are shed with a 503.
-const MAX_IN_FLIGHT: usize = 1024;
-/// An answer from a service, bytes at most: 100 posts of 20000 four-byte characters fit.
-const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// An answer from a service, bytes at most: a page has less than half of it (`kernel::excerpt`).
+const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 
 /// What a gateway is made with.
 #[derive(Clone, Debug)]
@@ -73,7 +72,7 @@ pub struct App {
     pub(crate) guesses: Arc<Guesses>,
     /// Whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Arc<[IpNet]>,
-    pub(crate) in_flight: Semaphore,
+    pub(crate) in_flight: InFlight,
     pub(crate) metrics: Metrics,
     pub(crate) started: Instant,
     /// Calls since the start, for `/status`; of operations none is counted.
@@ -140,7 +139,7 @@ impl App {
             call_limit,
             guesses,
             trusted_proxies,
-            in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            in_flight: InFlight::new(options.calls_at_once),
             metrics,
             started: Instant::now(),
             requests: AtomicU64::new(0),
@@ -194,10 +193,11 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     // The health checks of the replicas go on until the last request is answered.
     let drained = CancellationToken::new();
     let _drop_guard = drained.clone().drop_guard();
+    let limits = settings.options.limits();
     let app = App::new(settings, &drained)?;
     let (users, cache) = (app.auth.backend(), app.cache.backend());
     tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "listening");
-    runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
+    runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), limits, shutdown).await;
     drained.cancel();
     app.tasks.close();
     app.tasks.wait().await;

@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use clap::Args;
 use ipnet::IpNet;
 use kernel::Secret;
+use runtime::server::Limits;
 use upstream::ReplicaAddress;
 
 use crate::app::Stores;
@@ -89,9 +90,27 @@ pub struct Options {
     /// failed logins from everywhere together, then one a minute).
     #[arg(long, env = "AUTH_RATE_LIMIT", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub auth_rate_limit: u32,
+    /// Calls that a caller may have under way at once, their answers read or not (0 to 1000); 0 is no limit.
+    #[arg(long, env = "CALLS_AT_ONCE", default_value_t = 128, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub calls_at_once: u32,
+    /// Connections that one address (one /64 of IPv6) may have at once to the gateway, and as many to the web UI (1 to
+    /// 4096). Loopback and TRUSTED_PROXIES speak for many, and are not bounded.
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub connections_per_address: u16,
     /// Proxies whose X-Forwarded-For is believed: addresses or networks, comma-separated.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+}
+
+impl Options {
+    /// What peers of the gateway, and of the web UI, may have.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections_per_peer: self.connections_per_address.into(),
+            proxies: self.trusted_proxies.clone().into(),
+            ..Limits::default()
+        }
+    }
 }
 
 /// A whole number of seconds in a range.
@@ -153,6 +172,8 @@ mod tests {
             ("--cache-ttl", "soon", "CACHE_TTL", "0 to 86400"),
             ("--rate-limit", "-1", "RATE_LIMIT", "0..=1000000"),
             ("--auth-rate-limit", "1000001", "AUTH_RATE_LIMIT", "0..=1000000"),
+            ("--calls-at-once", "1001", "CALLS_AT_ONCE", "0..=1000"),
+            ("--connections-per-address", "0", "CONNECTIONS_PER_ADDRESS", "1..=4096"),
             ("--trusted-proxies", "10.0.0.0/33", "TRUSTED_PROXIES", "10.0.0.0/8"),
             ("--marketplace-replicas", "here", "MARKETPLACE_REPLICAS", "host:port"),
             ("--port", "65536", "PORT", "0..=65535"),

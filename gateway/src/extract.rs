@@ -1,10 +1,10 @@
 //! What handlers take from a request, each refusal a problem that names the field.
 
-use std::{fmt::Display, str::FromStr, time::Duration};
+use std::{fmt::Display, str::FromStr};
 
 use axum::{
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use kernel::money::parse_decimal;
@@ -16,14 +16,8 @@ use serde_json::{error::Category, value::RawValue};
 
 use crate::error::Problem;
 
-/// A request body, bytes at most.
-pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// A request body must be there within this time.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
-
-/// A body of JSON: 415 for another content type, 413 beyond the limit, 408 for what takes too long to arrive, 400 for
-/// what is no JSON, 422 for JSON of the wrong shape. Unknown fields are ignored.
+/// A body of JSON, which [`crate::body`] has read: 415 for another content type, 400 for what is no JSON, 422 for JSON of
+/// the wrong shape. Unknown fields are ignored.
 #[derive(Debug)]
 pub(crate) struct JsonBody<T>(pub T);
 
@@ -35,26 +29,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
             let detail = "the Content-Type must be application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
-        let body = arrived(Bytes::from_request(request, state), TIME_LIMIT).await?;
+        let body = Bytes::from_request(request, state).await.map_err(Problem::internal)?;
         parse(&body).map(Self)
-    }
-}
-
-async fn arrived(body: impl Future<Output = Result<Bytes, BytesRejection>>, limit: Duration) -> Result<Bytes, Problem> {
-    let late = |_| {
-        let detail = "the request took too long to arrive";
-        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
-    };
-    tokio::time::timeout(limit, body).await.map_or_else(late, |body| body.map_err(unreadable))
-}
-
-fn unreadable(rejection: BytesRejection) -> Problem {
-    match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("the body must have at most {MAX_BODY_BYTES} bytes");
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
-        }
-        _ => Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", "the body broke off"),
     }
 }
 
@@ -155,15 +131,6 @@ mod tests {
     struct Body {
         #[serde(default)]
         tags: Vec<String>,
-    }
-
-    #[tokio::test]
-    async fn a_body_that_never_ends_is_given_up() {
-        let limit = Duration::from_millis(50);
-        let whole = arrived(std::future::ready(Ok(Bytes::from_static(b"{}"))), limit);
-        assert_eq!(whole.await.expect("arrived"), "{}");
-        let endless = arrived(std::future::pending(), limit).await.expect_err("late");
-        assert_eq!((endless.status().as_u16(), endless.code()), (408, "request_timeout"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | which routes there are | [`routes`], a table |
 //! | one route: its types, its docs, its handler | `routes/{marketplace,discourse}/…`, `routes/auth.rs`, `routes/ops.rs` |
 //! | what happens around every request | [`middleware`], one function |
+//! | bodies, and places in flight | `body`, `in_flight` |
 //! | round robin, ejection, retries, deadlines | the crate `upstream` |
 //! | the response cache and its generations | [`cache`] |
 //! | users, passwords, tokens | [`auth`] |
@@ -12,13 +13,16 @@
 //! | errors as clients see them | [`error`] |
 //! | settings | [`config`] |
 
+mod ambiguous;
 pub mod app;
 pub mod auth;
+mod body;
 pub mod cache;
 mod call;
 pub mod config;
 pub mod error;
 mod extract;
+mod in_flight;
 mod middleware;
 mod openapi;
 mod rate_limit;

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{Request, State},
     http::{HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -16,15 +16,22 @@ use axum::{
 use runtime::{
     access::{self, Notes},
     observe::Observer,
+    server::Room,
 };
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, layer::layer_fn};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any as AnyOrigin, CorsLayer},
 };
 
 use crate::{
-    app::App, auth::token::Unauthorized, call::Identity, error::Problem, extract::MAX_BODY_BYTES, rate_limit::Limit,
+    ambiguous::Unambiguous,
+    app::App,
+    auth::token::Unauthorized,
+    body::{self, MAX_BODY_BYTES},
+    call::Identity,
+    error::Problem,
+    rate_limit::Limit,
 };
 
 /// Wraps `router` in everything that happens around every request, outermost first.
@@ -43,7 +50,7 @@ pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
             .map_response(security_headers)
             .layer(cors())
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .layer(layer_fn(Unambiguous))
             // Innermost: admission, which depends on the route and on who calls, comes after it.
             .map_request(move |request| identify(&identified, request)),
     )
@@ -105,8 +112,8 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal(format_args!("panic: {}", message.unwrap_or("of unknown kind"))).into_response()
 }
 
-/// Admits a call or refuses it. Beyond so many at once, an answer now beats a place in a queue; then come rate limits.
-/// Not for `/status` and `/metrics`: an overloaded gateway is alive. All that pass here, and no others, are counted for
+/// Admits a call or refuses it. Its body comes first, then it takes a place in flight: beyond so many at once, an answer
+/// now beats a place in a queue. Then come rate limits. It keeps its place until its answer is written. Not for `/status` and `/metrics`: an overloaded gateway is alive. All that pass here, and no others, are counted for
 /// `/status`.
 pub(crate) async fn admit(
     State((app, limit)): State<(Arc<App>, Arc<Limit>)>,
@@ -114,10 +121,21 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     app.requests.fetch_add(1, Ordering::Relaxed);
-    match app.in_flight.try_acquire() {
-        Ok(_permit) => limit.admit(request, next).await,
-        Err(_) => Problem::overloaded().into_response(),
-    }
+    in_flight(&app, &limit, request, next).await.unwrap_or_else(Problem::into_response)
+}
+
+async fn in_flight(app: &App, limit: &Limit, request: Request, next: Next) -> Result<Response, Problem> {
+    let under_way = app.in_flight.enter(limit.caller(&request))?;
+    let request = body::arrived(request).await?;
+    // The answer to a write is no longer than what was written.
+    let share = match request.extensions().get::<Room>() {
+        Some(room) => Some(room.clone().take(MAX_BODY_BYTES).await),
+        None => None,
+    };
+    let place = app.in_flight.place(under_way)?;
+    let made_again = request.method().is_safe();
+    let response = limit.admit(request, next).await;
+    app.in_flight.answered(place, share, response, made_again)
 }
 
 /// Verifies the token, once, for rate limits and handlers. Whether a route needs one, its handler says.
@@ -184,10 +202,11 @@ mod tests {
     async fn beyond_its_limit_a_gateway_sheds_calls_but_not_operations() {
         let data = tempfile::tempdir().expect("directory");
         let app = app(&data);
-        let all = u32::try_from(app.in_flight.available_permits()).expect("fits");
-        let one_is_left = app.in_flight.acquire_many(all - 1).await.expect("permits");
+        let places = app.in_flight.places();
+        let all = u32::try_from(places.available_permits()).expect("fits");
+        let one_is_left = places.acquire_many(all - 1).await.expect("permits");
         assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::UNAUTHORIZED);
-        let none_is_left = app.in_flight.acquire().await.expect("permit");
+        let none_is_left = places.acquire().await.expect("permit");
         assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(status_of(&app, get("/metrics")).await, StatusCode::OK);
         drop((one_is_left, none_is_left));

@@ -5,6 +5,7 @@
 //! | the closed set of error kinds | [`error`] |
 //! | checks of input that name the field | [`validate`], [`page`], [`word`] |
 //! | exact money | [`money`] |
+//! | how pages are bounded by bytes | [`excerpt`] |
 //! | who calls | [`caller`] |
 //! | values that are not for logs | [`secret`] |
 //! | the present moment | [`time`] |
@@ -14,6 +15,7 @@
 pub mod caller;
 pub mod clock;
 pub mod error;
+pub mod excerpt;
 pub mod money;
 pub mod page;
 pub mod pool;

@@ -39,6 +39,8 @@ impl Settings {
                 cache_ttl: Duration::from_secs(60),
                 rate_limit: 0,
                 auth_rate_limit: 0,
+                calls_at_once: 128,
+                connections_per_address: 512,
                 trusted_proxies: Vec::new(),
             },
             economy: marketplace::config::Options::default(),

@@ -4,6 +4,7 @@
 use bson::oid::ObjectId;
 use kernel::{
     Currency, Error, Money, Page, PageInfo,
+    excerpt::{self, json_bytes},
     money::{ParseMoneyError, UnknownCurrency},
     validate::Violations,
     word::UnknownWord,
@@ -76,10 +77,9 @@ pub(crate) fn order(request: pb::PurchaseItemRequest) -> Result<Order, Error> {
 
 pub(crate) fn item_page(page: ItemPage) -> pb::ListItemsResponse {
     let PageInfo { page: number, limit, total, pages } = page.info;
-    pb::ListItemsResponse {
-        items: page.items.into_iter().map(to_item).collect(),
-        pagination: Some(pb::Pagination { page: number, limit, total, pages }),
-    }
+    let mut items: Vec<_> = page.items.into_iter().map(to_item).collect();
+    excerpt::fit(&mut items, item_bytes, cut_item);
+    pb::ListItemsResponse { items, pagination: Some(pb::Pagination { page: number, limit, total, pages }) }
 }
 
 pub(crate) fn item_details(details: ItemDetails) -> pb::GetItemResponse {
@@ -204,7 +204,24 @@ fn to_item(item: Item) -> pb::Item {
         tags: item.tags,
         created_at: Some(time::to_proto(item.created_at)),
         updated_at: Some(time::to_proto(item.updated_at)),
+        is_excerpt: false,
     }
+}
+
+/// Bytes of a listing as JSON, its numbers, ids and times at their longest.
+fn item_bytes(item: &pb::Item) -> usize {
+    const FRAME: usize = 400;
+    let tags: usize = item.tags.iter().map(|tag| json_bytes(tag) + r#""","#.len()).sum();
+    FRAME + json_bytes(&item.name) + json_bytes(&item.description) + tags
+}
+
+/// The description first, then the last tags.
+fn cut_item(item: &mut pb::Item, bytes: usize) {
+    let excess = item_bytes(item).saturating_sub(bytes);
+    let description = json_bytes(&item.description).saturating_sub(excess);
+    excerpt::truncate(&mut item.description, description);
+    while item_bytes(item) > bytes && item.tags.pop().is_some() {}
+    item.is_excerpt = true;
 }
 
 fn to_seller(seller: Seller) -> pb::Seller {

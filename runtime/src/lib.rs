@@ -3,7 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the one-port server for gRPC and HTTP/1.1, its threads and its shutdown | [`server`], [`replica`], [`threads`], [`shutdown`], [`probe`] |
-//! | what happens around every request | [`observe`], [`deadline`] |
+//! | what happens around every request | [`observe`], [`deadline`], [`protocol`] |
 //! | who calls, as the wire tells it | [`identity`] |
 //! | the one table from error kinds to gRPC and HTTP | [`status`] |
 //! | whether the store answers | [`health`] |
@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod observe;
 pub mod probe;
 mod process;
+mod protocol;
 pub mod replica;
 pub mod server;
 pub mod shutdown;

@@ -45,7 +45,13 @@ mod tests {
             let port = listener.local_addr().expect("address").port();
             let app = Router::new().route("/status", get(move || async move { status }));
             let metrics = Metrics::new("test").expect("metrics");
-            let serving = tokio::spawn(server::serve(listener, app, metrics, CancellationToken::new()));
+            let serving = tokio::spawn(server::serve(
+                listener,
+                app,
+                metrics,
+                server::Limits::default(),
+                CancellationToken::new(),
+            ));
             assert_eq!(ask("0.0.0.0", port).await.is_ok(), well, "{status}");
             serving.abort();
             let _ = serving.await;

@@ -23,13 +23,16 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     access,
-    deadline::deadline,
     health::{Health, serving},
     metrics::{self, Metrics},
     observe::{Observer, is_grpc},
-    server,
+    protocol,
+    server::{self, Limits},
     status::refuse,
 };
+
+/// Calls at once on one connection. A gateway has one connection, and reads what it is answered.
+const CALLS_PER_CONNECTION: u32 = 256;
 
 /// One replica of a service, which stands on a store.
 #[derive(Clone, Debug)]
@@ -86,9 +89,10 @@ impl Replica {
     {
         let (health, metrics) = (self.health.clone(), self.metrics.clone());
         let app = self.router(routes, descriptors)?;
+        let limits = Limits { streams: CALLS_PER_CONNECTION, ..Limits::default() };
         // A healthy replica is never seen as anything else.
         health.ask(ping()).await;
-        tokio::join!(health.follow(ping, shutdown.clone()), server::serve(listener, app, metrics, shutdown));
+        tokio::join!(health.follow(ping, shutdown.clone()), server::serve(listener, app, metrics, limits, shutdown));
         Ok(())
     }
 
@@ -115,13 +119,13 @@ impl Replica {
         let observer = Observer::new(self.metrics.clone(), methods(&[descriptors, HEALTH_DESCRIPTORS])?);
         let health = self.health.clone();
         let http = Router::new().route("/status", get(status)).route("/metrics", get(metrics_text)).with_state(self);
-        Ok(routes.routes().into_axum_router().merge(http).fallback(not_found).layer(
+        let grpc = routes.routes().into_axum_router().route_layer(from_fn(protocol::call));
+        Ok(grpc.merge(http).fallback(not_found).layer(
             ServiceBuilder::new()
                 .map_response(access::write)
                 // Outside of all that answers, so that panics and deadlines are counted too.
                 .layer(observer)
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(from_fn(deadline))
                 .layer(from_fn_with_state(health, serving)),
         ))
     }
@@ -167,7 +171,8 @@ async fn metrics_text(State(replica): State<Replica>) -> Response {
 /// tonic answers unknown gRPC methods; without this it would do so for unknown HTTP paths too.
 async fn not_found(request: Request) -> Response {
     if is_grpc(request.headers()) {
-        return Status::unimplemented("no such method; ask reflection which there are").into_http();
+        let unimplemented = || Status::unimplemented("no such method; ask reflection which there are").into_http();
+        return protocol::refusal(&request).unwrap_or_else(unimplemented);
     }
     (StatusCode::NOT_FOUND, "not found: this port has gRPC, /status and /metrics\n").into_response()
 }

@@ -35,12 +35,16 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A collector that takes longer to take them has failed; also how long the end of a process waits for it.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
+/// What is logged by default.
+const DEFAULT_FILTER: &str = "info,h2=error";
+
 /// What is logged and traced.
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct Options {
-    /// What is logged, such as `info` or `info,gateway=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    /// What is logged, such as `info` or `info,gateway=debug`. The default hears of what peers do wrong in HTTP/2 only what
+    /// is an error: a warning each time is a log that they can fill.
+    #[arg(long, env = "RUST_LOG", default_value = DEFAULT_FILTER)]
     pub rust_log: String,
     /// Which requests have a line of their own in the log: `all`, `errors` (5xx, and what takes a second or more), `off`.
     #[arg(long, env = "ACCESS_LOG", default_value = "errors")]

@@ -7,6 +7,8 @@ use std::error::Error;
 pub(super) struct Failure {
     /// The replica has surely not begun with the call: any replica may be asked instead.
     pub(super) never_sent: bool,
+    /// Of a call that was never sent: the connection was just going (its age, a restart). The replica may be well.
+    pub(super) going: bool,
     pub(super) cause: Box<dyn Error + Send + Sync>,
 }
 
@@ -16,12 +18,12 @@ impl Failure {
     pub(super) fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let cause = cause.into();
         let mut link: Option<&(dyn Error + 'static)> = Some(cause.as_ref());
-        let mut never_sent = false;
+        let (mut unreachable, mut going) = (false, false);
         while let Some(error) = link {
-            never_sent |= error.is::<tonic::ConnectError>()
-                || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+            unreachable |= error.is::<tonic::ConnectError>();
+            going |= error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
             link = error.source();
         }
-        Self { never_sent, cause }
+        Self { never_sent: unreachable || going, going: going && !unreachable, cause }
     }
 }

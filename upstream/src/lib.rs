@@ -116,8 +116,9 @@ impl Inner {
             .copied()
             .unwrap_or_else(|| Policy { deadline: Instant::now() + Duration::from_secs(5), repeatable: false });
 
-        // Each failed attempt ejects its replica, so that the next goes to another one.
-        for _ in &self.replicas {
+        // Each failed attempt ejects its replica, so that the next goes to another one; but a connection that was just
+        // going may fail a call once, and there is a new one at once.
+        for _ in 0..2 * self.replicas.len() {
             let Some(replica) = self.next() else { break };
             let span = trace::call(head.uri.path(), replica.name());
             let mut attempt = attempt(&head, body.clone(), deadline)?;
@@ -130,7 +131,9 @@ impl Inner {
                     return Ok(response);
                 }
                 Ok(Err(failure)) => {
-                    replica.eject(&failure);
+                    if !failure.going {
+                        replica.eject(&failure);
+                    }
                     self.count(replica, Code::Unavailable, &span);
                     if !failure.never_sent && !repeatable {
                         return Err(outcome_unknown(self.service));

@@ -170,10 +170,11 @@ impl Replica {
         let mut channel = self.channel.clone();
         let response = channel.ready().await.map_err(Failure::new)?.call(request).await.map_err(Failure::new)?;
         if response.headers().contains_key(NOT_SERVING) {
-            return Err(Failure { never_sent: true, cause: "its store is down".into() });
+            return Err(Failure { never_sent: true, going: false, cause: "its store is down".into() });
         }
         let (mut head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|status| Failure { never_sent: false, cause: status.into() })?;
+        let body =
+            body.collect().await.map_err(|status| Failure { never_sent: false, going: false, cause: status.into() })?;
         if let Some(trailers) = body.trailers() {
             head.extensions.insert(Trailers(trailers.clone()));
         }

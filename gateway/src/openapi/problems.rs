@@ -17,10 +17,11 @@ use super::refer_to_headers;
 use crate::error::PROBLEM_JSON;
 
 /// Every code that a client may meet on a route: its status, and its detail as it may read.
-const PROBLEMS: [(u16, &str, &str); 27] = [
+const PROBLEMS: [(u16, &str, &str); 29] = [
     (400, "validation_failed", "one or more fields are not valid"),
     (400, "malformed_json", "the body is no JSON: EOF while parsing an object at line 1 column 1"),
     (400, "unreadable_body", "the body broke off"),
+    (400, "ambiguous_request", "there must be at most one Authorization header"),
     (401, "missing_token", "the header Authorization: Bearer <token> is required"),
     (401, "invalid_token", "the token is not valid"),
     (401, "token_expired", "the token has expired, log in again"),
@@ -39,6 +40,7 @@ const PROBLEMS: [(u16, &str, &str); 27] = [
     (422, "invalid_body", "the body has not the right shape"),
     (422, "idempotency_key_reused", "the idempotency key was used for another purchase before"),
     (429, "rate_limited", "too many calls, slow down"),
+    (429, "too_many_at_once", "you have 128 calls under way: wait for their answers, and read them"),
     (429, "treasury_exhausted", "the treasury has no USD left to open a wallet with"),
     (500, "internal", "an internal error occurred"),
     (503, "unavailable", "no replica of the service can be reached"),
@@ -93,7 +95,14 @@ fn common(operation: &Operation) -> Vec<String> {
         codes.push("outcome_unknown");
     }
     if secured || has_body {
-        codes.extend(["rate_limited", "internal", "unavailable", "overloaded"]);
+        codes.extend([
+            "rate_limited",
+            "too_many_at_once",
+            "ambiguous_request",
+            "internal",
+            "unavailable",
+            "overloaded",
+        ]);
     }
     codes.into_iter().map(str::to_owned).collect()
 }

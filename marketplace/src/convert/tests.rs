@@ -184,3 +184,23 @@ fn ids_and_keys_are_checked_by_name() {
     let request = pb::PurchaseItemRequest { item_id: "a".repeat(24), r#type: 0, idempotency_key: None };
     assert_eq!(order(request).expect("valid").kind, TransactionType::Purchase);
 }
+
+#[test]
+fn a_page_of_the_longest_listings_is_cut_and_one_is_whole() {
+    let longest = |count| "\u{1}".repeat(count);
+    let item = pb::Item {
+        name: longest(200),
+        description: "𝄞".repeat(5000),
+        tags: vec![longest(50); 20],
+        ..Default::default()
+    };
+    let mut items = vec![item.clone(); 100];
+    items[7] = pb::Item { description: "short".to_owned(), ..Default::default() };
+    excerpt::fit(&mut items, item_bytes, cut_item);
+    assert!(items.iter().map(item_bytes).sum::<usize>() <= excerpt::PAGE_BYTES);
+    assert!(items[0].is_excerpt && items[0].name == item.name && items[0].tags.len() < 20);
+    assert!(!items[7].is_excerpt && items[7].description == "short");
+    let mut one = vec![item.clone()];
+    excerpt::fit(&mut one, item_bytes, cut_item);
+    assert_eq!(one, [item]);
+}

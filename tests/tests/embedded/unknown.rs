@@ -18,6 +18,8 @@ async fn a_gateway_claims_nothing_of_replicas_that_have_not_answered() {
         cache_ttl: Duration::ZERO,
         rate_limit: 0,
         auth_rate_limit: 0,
+        calls_at_once: 128,
+        connections_per_address: 512,
         trusted_proxies: Vec::new(),
     };
     let settings = Settings {

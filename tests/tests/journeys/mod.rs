@@ -4,6 +4,7 @@
 mod auth;
 mod balancing;
 mod cache;
+mod edge;
 mod grpc;
 mod http;
 mod limits;

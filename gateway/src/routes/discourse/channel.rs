@@ -55,6 +55,10 @@ pub(crate) struct Channel {
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "time::rfc3339")]
     updated_at: DateTime<Utc>,
+    /// The description is cut: a page of long channels stays under 256 KiB. `GET` of the channel has all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = false)]
+    is_excerpt: bool,
 }
 
 impl TryFrom<rpc::Channel> for Channel {
@@ -70,6 +74,7 @@ impl TryFrom<rpc::Channel> for Channel {
             created_by: channel.created_by,
             created_at: moment(channel.created_at)?,
             updated_at: moment(channel.updated_at)?,
+            is_excerpt: channel.is_excerpt,
         })
     }
 }
@@ -116,7 +121,8 @@ impl TryFrom<rpc::ListChannelsResponse> for ChannelList {
 
 /// List the channels
 ///
-/// Private ones only to their creator.
+/// Private ones only to their creator. A page has at most 256 KiB: the longest descriptions are cut until all fit, and say
+/// `isExcerpt`.
 #[utoipa::path(
     get, path = "/discourse/channels", tag = "discourse", params(ListChannels), security(("bearer" = [])),
     responses(
@@ -193,6 +199,10 @@ impl TryFrom<rpc::GetChannelResponse> for ChannelPage {
 }
 
 /// Read a channel
+///
+/// A page has at most 256 KiB, however long its posts are: 100 posts of 20000 characters would have 2 to 8 MB, and are cut to
+/// some 2000 bytes each; where only a few are long, those are cut less, short ones never. What is cut says `isExcerpt`;
+/// `limit=1` and the post's place in the list as `page` has all of it.
 #[utoipa::path(
     get, path = "/discourse/channel/{id}", tag = "discourse", security(("bearer" = [])),
     params(("id" = i64, Path, description = "Id of the channel", minimum = 1, example = 7), ListPosts),

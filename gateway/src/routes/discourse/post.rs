@@ -53,6 +53,10 @@ pub(crate) struct Post {
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "time::rfc3339")]
     updated_at: DateTime<Utc>,
+    /// The content is cut: a page of long posts stays under 256 KiB. With `limit=1` a post is whole.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = false)]
+    is_excerpt: bool,
 }
 
 impl TryFrom<rpc::Post> for Post {
@@ -69,6 +73,7 @@ impl TryFrom<rpc::Post> for Post {
             is_pinned: post.is_pinned,
             created_at: moment(post.created_at)?,
             updated_at: moment(post.updated_at)?,
+            is_excerpt: post.is_excerpt,
         })
     }
 }

@@ -73,6 +73,10 @@ pub(crate) struct Item {
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "time::rfc3339")]
     updated_at: DateTime<Utc>,
+    /// The description, or some tags, are cut: a page of long listings stays under 256 KiB. `GET` of the listing has all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false, example = false)]
+    is_excerpt: bool,
 }
 
 impl TryFrom<rpc::Item> for Item {
@@ -93,6 +97,7 @@ impl TryFrom<rpc::Item> for Item {
             tags: item.tags,
             created_at: moment(item.created_at)?,
             updated_at: moment(item.updated_at)?,
+            is_excerpt: item.is_excerpt,
         })
     }
 }
@@ -176,6 +181,10 @@ impl TryFrom<rpc::ListItemsResponse> for ItemList {
 }
 
 /// List the market
+///
+/// A page has at most 256 KiB, however long its listings are: where 100 of them with descriptions of 5000 characters would
+/// have more, the longest are cut until all fit, short ones never. What is cut says `isExcerpt`; the listing itself, or a
+/// page with `limit=1`, has all of it.
 #[utoipa::path(
     get, path = "/marketplace/list", tag = "marketplace", params(ListItems), security(("bearer" = [])),
     responses(
