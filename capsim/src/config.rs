@@ -10,9 +10,12 @@ pub struct Config {
     /// Directory of all data; made when it is not there.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
-    /// Address that everything listens on. The replicas believe who calls them: 0.0.0.0 is for private networks.
+    /// Address of the gateway and the web UI; 0.0.0.0, every one of this machine, shows them to others.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,
+    /// Address of the replicas. Whoever reaches one is believed: anything but loopback is for private networks.
+    #[arg(long, env = "REPLICA_HOST", default_value = "127.0.0.1")]
+    pub replica_host: String,
     /// Port of the gateway; 0 is any free one.
     #[arg(long, env = "GATEWAY_PORT", default_value_t = 8000)]
     pub gateway_port: u16,
@@ -28,6 +31,9 @@ pub struct Config {
     /// Ports of the discourse replicas, comma-separated; as many replicas as ports.
     #[arg(long, env = "DISCOURSE_PORTS", value_delimiter = ',', default_value = "4001,4002,4003")]
     pub discourse_ports: Vec<u16>,
+    /// File to write once everything serves, for programs: JSON with the address of everything. Removed at the end.
+    #[arg(long, env = "READY_FILE")]
+    pub ready_file: Option<PathBuf>,
     /// Key that signs the tokens, 32 bytes or more; by default a random one in the data directory.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<gateway::config::JwtSecret>,

@@ -7,7 +7,9 @@ mod clock;
 mod crash;
 #[path = "../journeys/mod.rs"]
 mod journeys;
+mod listen;
 mod quick_start;
+mod seed;
 mod traces;
 mod unknown;
 
