@@ -22,10 +22,10 @@ pub const READY_FILE: &str = "ready.json";
 pub struct Settings {
     /// Signs the tokens.
     pub jwt_secret: String,
-    /// What an embedded gateway takes for the time.
-    pub clock: Clock,
     pub gateway: gateway::config::Options,
     pub economy: marketplace::config::Options,
+    /// By which tokens end; processes of their own have that of their machine.
+    pub clock: Clock,
 }
 
 impl Settings {
@@ -33,7 +33,6 @@ impl Settings {
     pub fn new(jwt_secret: &str) -> Self {
         Self {
             jwt_secret: jwt_secret.to_owned(),
-            clock: Clock::system(),
             gateway: gateway::config::Options {
                 jwt_ttl: Duration::from_secs(3600),
                 cache_ttl: Duration::from_secs(60),
@@ -44,12 +43,13 @@ impl Settings {
                 trusted_proxies: Vec::new(),
             },
             economy: marketplace::config::Options::default(),
+            clock: Clock::system(),
         }
     }
 
     /// As variables of an environment, by the names in the catalogue.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let Self { jwt_secret, clock: _, gateway, economy } = self;
+        let Self { jwt_secret, gateway, economy, .. } = self;
         let proxies: Vec<_> = gateway.trusted_proxies.iter().map(ToString::to_string).collect();
         vec![
             ("JWT_SECRET", jwt_secret.clone()),
@@ -195,10 +195,10 @@ fn embedded_gateway(settings: &Settings, data: &Path, services: &[Replicas]) -> 
         marketplace_replicas: replicas("marketplace"),
         discourse_replicas: replicas("discourse"),
         jwt_secret: settings.jwt_secret.clone().into(),
-        clock: settings.clock.clone(),
         password_rounds: PASSWORD_ROUNDS,
         options: settings.gateway.clone(),
         stores: Stores::Embedded { data_dir: data.to_owned() },
+        clock: settings.clock.clone(),
     };
     let serve = move |listener, name, stop| {
         let settings = gateway::Settings { instance: name, ..settings.clone() };

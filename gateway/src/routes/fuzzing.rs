@@ -16,7 +16,7 @@ use axum::{
 };
 use chrono::Utc;
 use futures_util::FutureExt;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use kernel::{Clock, Currency, Money, money::ParseMoneyError, page::Page, validate::Violations};
 use proto::marketplace as rpc;
@@ -49,6 +49,7 @@ use crate::{
 
 const SECRET: &str = "thirty-two bytes of no importance";
 const PROXY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const PROXY_NETWORK: IpNet = IpNet::V4(Ipv4Net::new_assert(PROXY, 32));
 const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// An amount is taken exactly, and what is no JSON number is no amount.
@@ -183,11 +184,14 @@ pub fn forwarded_for(data: &[u8]) {
     assert!(counted(PROXY, &[data, seen.as_bytes()]).is_none_or(|who| who == STRANGER));
     assert!(counted(PROXY, &[&[data, b", ", seen.as_bytes()].concat()]).is_none_or(|who| who == STRANGER));
     counted(PROXY, &[data]);
+    // A proxy that hides who asked it counts itself.
+    assert!(counted(PROXY, &[data, b"unknown"]).is_none_or(|who| who == PROXY));
 }
 
 /// Whose calls a request counts among, where only [`PROXY`] is trusted.
 fn client(request: &Request) -> IpAddr {
-    ClientAddress::of(request.headers(), request.extensions(), &[IpNet::from(IpAddr::from(PROXY))]).0
+    let ClientAddress(address) = ClientAddress::of(request.headers(), request.extensions(), &[PROXY_NETWORK]);
+    address
 }
 
 fn assert_refused(problem: &Problem, statuses: &[u16]) {

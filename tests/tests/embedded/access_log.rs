@@ -1,108 +1,76 @@
 //! The access log of processes of their own.
 
-use std::{
-    fs::{self, File},
-    net::SocketAddr,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::net::SocketAddr;
 
+use lab::{
+    process::{Program, Run},
+    system::{READY_FILE, Settings, capsim},
+};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{binary, eventually};
+use tests::{JWT_SECRET, Server, binary, eventually};
 
 /// A process whose log is kept in a file.
 struct Process {
-    child: Child,
-    gateway: SocketAddr,
-    directory: TempDir,
+    server: Server,
     http: Client,
+    _directory: TempDir,
 }
 
 impl Process {
     /// Everything in one process.
     async fn capsim(access_log: &str) -> Self {
-        let ports = ["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"];
-        Self::start("capsim", access_log, &ports).await
+        let directory = tempfile::tempdir().unwrap();
+        let server = capsim(&Settings::new(JWT_SECRET), directory.path(), &[("ACCESS_LOG", access_log)]);
+        eventually("it serves", async || directory.path().join(READY_FILE).exists()).await;
+        Self { server, http: Client::new(), _directory: directory }
     }
 
     /// A gateway whose replicas nobody has started.
     async fn gateway(access_log: &str) -> Self {
-        let nobody = ["--marketplace-replicas=127.0.0.1:1", "--discourse-replicas=127.0.0.1:1"];
-        let secret = format!("--jwt-secret={}", tests::JWT_SECRET);
-        Self::start("gateway", access_log, &[&["--host=127.0.0.1", "--port=0", &secret], &nobody[..]].concat()).await
-    }
-
-    async fn start(program: &str, access_log: &str, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let child = Command::new(binary(program))
-            .args(arguments)
-            .arg("--data-dir")
-            .arg(directory.path())
-            .env("ACCESS_LOG", access_log)
-            .stdout(Stdio::null())
-            .stderr(File::create(directory.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut process = Self { child, gateway: ([127, 0, 0, 1], 0).into(), directory, http: Client::new() };
-        let address = |path: &Path| {
-            let up = lines(path).into_iter().find(|line| line["message"] == "gateway is up")?;
-            Some(up["address"].as_str().unwrap().parse().unwrap())
-        };
-        let path = process.log();
-        eventually("the gateway is up", async || address(&path).is_some()).await;
-        process.gateway = address(&path).unwrap();
-        process
+        let data = directory.path().join("data").display().to_string();
+        let environment = [
+            ("ACCESS_LOG", access_log),
+            ("JWT_SECRET", JWT_SECRET),
+            ("DATA_DIR", &data),
+            ("MARKETPLACE_REPLICAS", "127.0.0.1:1"),
+            ("DISCOURSE_REPLICAS", "127.0.0.1:1"),
+        ];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let (path, log) = (binary("gateway"), directory.path().join("log"));
+        let program = Program { path, environment, port_variable: "PORT", log };
+        let server = Server::start("gateway-1".to_owned(), Run::Process(program));
+        eventually("the gateway is up", async || server.log().contains("gateway is up")).await;
+        Self { server, http: Client::new(), _directory: directory }
     }
 
-    fn log(&self) -> std::path::PathBuf {
-        self.directory.path().join("log")
+    fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     /// The lines of requests, with the ids that this test gave them, but for when they were.
     fn accesses(&self) -> Vec<Value> {
         let is_access = |line: &Value| line["target"] == "access";
         let is_ours = |line: &Value| line["request_id"].as_str().unwrap().starts_with("test-");
-        lines(&self.log()).into_iter().filter(|line| is_access(line) && is_ours(line)).collect()
+        let log = self.server.log();
+        // The guide of capsim, for people, is not in JSON.
+        let lines = log.lines().filter(|line| line.starts_with('{'));
+        let lines = lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        lines.filter(|line| is_access(line) && is_ours(line)).collect()
     }
 
     async fn get(&self, path: &str, id: &str, token: &str) -> (u16, String) {
-        let request = self.http.get(format!("http://{}{path}", self.gateway)).header("x-request-id", id);
+        let request = self.http.get(format!("http://{}{path}", self.address())).header("x-request-id", id);
         let answer = request.bearer_auth(token).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     async fn post(&self, path: &str, body: &Value) -> Value {
-        let request = self.http.post(format!("http://{}{path}", self.gateway)).json(body);
+        let request = self.http.post(format!("http://{}{path}", self.address())).json(body);
         request.send().await.unwrap().json().await.unwrap()
     }
-
-    /// Asks it to stop, and waits until it has.
-    async fn stop(&mut self) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "it does not end");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The lines that are whole.
-fn lines(log: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(log).unwrap();
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 #[tokio::test]
@@ -116,7 +84,7 @@ async fn every_request_has_a_line_that_says_what_it_was_and_came_to() {
     let (_, refusal) = capsim.get("/marketplace/list", "test-refused", "nonsense").await;
     capsim.get("/nowhere/at/all", "test-nowhere", &token).await;
     // What was not written yet is written at the end.
-    capsim.stop().await;
+    capsim.server.stop().await;
 
     let lines = capsim.accesses();
     let of = |service: &str, id: &str| -> Value {
@@ -145,7 +113,7 @@ async fn every_request_has_a_line_that_says_what_it_was_and_came_to() {
     );
     let nowhere = of("gateway", "test-nowhere");
     assert_eq!((&nowhere["route"], &nowhere["status"]), (&json!("unmatched"), &json!(404)));
-    let log = fs::read_to_string(capsim.log()).unwrap();
+    let log = capsim.server.log();
     assert!(!log.contains("secret") && !log.contains(&token), "what a caller wrote is not logged");
     assert!(!log.contains("grpc.health"), "health checks are nobody's requests");
 }
@@ -157,7 +125,7 @@ async fn by_default_only_failures_have_a_line_and_off_is_off() {
         assert_eq!(gateway.get("/", "test-good", "").await.0, 200);
         assert_eq!(gateway.get("/marketplace/list", "test-refused", "nonsense").await.0, 401);
         assert_eq!(gateway.get("/status", "test-failed", "").await.0, 503);
-        gateway.stop().await;
+        gateway.server.stop().await;
         let lines = gateway.accesses();
         assert_eq!(lines.len(), expected, "{access_log}: {lines:?}");
         for line in lines {

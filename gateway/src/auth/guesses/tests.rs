@@ -107,7 +107,7 @@ async fn who_goes_away_in_the_middle_has_guessed() {
 #[test]
 fn no_name_counts_for_another_one_at_an_address() {
     let home: IpAddr = [192, 0, 2, 1].into();
-    let keys = [name_key("ada", None), name_key("ada", Some(home)), name_key("ada\0192.0.2.1", None)];
+    let keys = [name_key("ada", None), name_key("ada", Some(home)), name_key("ada\u{0}192.0.2.1", None)];
     assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2]);
     assert_eq!(name_key("ADA", Some(home)), keys[1]);
 }
