@@ -60,6 +60,7 @@ pub(crate) fn gateway(
         ("CACHE_TTL", options.cache_ttl.as_secs().to_string()),
         ("RATE_LIMIT", options.rate_limit.to_string()),
         ("AUTH_RATE_LIMIT", options.auth_rate_limit.to_string()),
+        ("CALLS_AT_ONCE", options.calls_at_once.to_string()),
     ];
     let run = Run::Process { program: binary("gateway"), environment, log: logs.path().join(name) };
     Server::start(name.to_owned(), run)
