@@ -150,6 +150,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+
         #[test]
         fn a_page_never_has_more_than_its_bytes(texts in prop::collection::vec(("\\PC{0,40}|[\u{1}\"\\\\\n]{0,40}", 0..400_usize), 2..100)) {
             let mut entries: Vec<_> = texts.into_iter().map(|(text, times)| Entry(text.repeat(times), false)).collect();

@@ -36,7 +36,15 @@ pub const GATEWAY: Service = Service {
     ports: &[8000],
     grpc: None,
     store: StoreKind::Redis,
-    environment: &["JWT_SECRET", "JWT_TTL", "CACHE_TTL", "RATE_LIMIT", "AUTH_RATE_LIMIT", "TRUSTED_PROXIES"],
+    environment: &[
+        "JWT_SECRET",
+        "JWT_TTL",
+        "CACHE_TTL",
+        "RATE_LIMIT",
+        "AUTH_RATE_LIMIT",
+        "CALLS_AT_ONCE",
+        "TRUSTED_PROXIES",
+    ],
     embedded: None,
 };
 

@@ -57,6 +57,7 @@ impl Settings {
             ("CACHE_TTL", gateway.cache_ttl.as_secs().to_string()),
             ("RATE_LIMIT", gateway.rate_limit.to_string()),
             ("AUTH_RATE_LIMIT", gateway.auth_rate_limit.to_string()),
+            ("CALLS_AT_ONCE", gateway.calls_at_once.to_string()),
             ("TRUSTED_PROXIES", proxies.join(",")),
             ("OPENING_BALANCE", economy.opening_balance.to_string()),
         ]
