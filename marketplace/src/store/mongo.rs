@@ -49,7 +49,7 @@ const DEADLINE: Duration = Duration::from_secs(4);
 /// How long [`Store::prepare`] waits before it tries again: doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// A marketplace in one MongoDB database. Until [`Store::prepare`] or [`Store::ping`] has reached and set up the
+/// A marketplace in one MongoDB database. Until [`Store::prepare`] or [`Store::check_read`] has reached and set up the
 /// database, everything else is [`Error::Unavailable`].
 pub struct Mongo {
     client: Client,
@@ -145,9 +145,13 @@ impl Store for Mongo {
         }
     }
 
-    async fn ping(&self) -> Result<(), Error> {
+    async fn check_read(&self) -> Result<(), Error> {
         self.set_up().await.map_err(|failure| Error::Unavailable(failure.into()))?;
         within_deadline(async { Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?) }).await
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        self.check_read().await
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {
