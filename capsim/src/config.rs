@@ -7,9 +7,8 @@ use clap::Args;
 /// What runs where, and how.
 #[derive(Args, Debug)]
 pub struct Config {
-    /// Directory of all data; made when it is not there.
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
-    pub data_dir: PathBuf,
+    #[command(flatten)]
+    pub storage: storage::data_dir::Options,
     /// Address that everything listens on. The replicas believe who calls them: 0.0.0.0 is for private networks.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,

@@ -11,12 +11,12 @@ mod web;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
     sync::Arc,
 };
 
 use anyhow::Context;
 use gateway::{Settings, Stores, auth::password};
+use storage::DataDir;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +25,7 @@ pub use self::{config::Config, seed::seed};
 /// A system that runs.
 #[derive(Debug)]
 pub struct System {
-    data_dir: PathBuf,
+    data_dir: DataDir,
     gateway: SocketAddr,
     web: SocketAddr,
     /// By instance name.
@@ -37,7 +37,7 @@ impl System {
     /// Starts everything; a port that is taken or a store that cannot be opened is an error, and nothing runs.
     pub async fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let Config {
-            data_dir,
+            storage,
             host,
             gateway_port,
             web_port,
@@ -49,6 +49,8 @@ impl System {
             economy,
             ..
         } = config;
+        // Before the ports: that the data is in use says more than that a port is.
+        let data_dir = storage.open()?;
         let gateway = runtime::server::bind(&host, gateway_port).await.context("gateway")?;
         let web = runtime::server::bind(&host, web_port).await.context("web UI")?;
         let marketplaces = bind_all("marketplace", &host, &marketplace_ports).await?;

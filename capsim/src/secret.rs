@@ -9,15 +9,15 @@ use std::{
 
 use anyhow::Context;
 use gateway::config::JwtSecret;
+use storage::data_dir::{self, DataDir};
 use uuid::Uuid;
 
 /// Reads `jwt_secret` in the data directory, or makes it, readable to its owner only.
-pub(crate) fn load_or_create(data_dir: &Path) -> anyhow::Result<JwtSecret> {
-    fs::create_dir_all(data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
-    let path = data_dir.join("jwt_secret");
-    let secret = match fs::read_to_string(&path) {
+pub(crate) fn load_or_create(data_dir: &DataDir) -> anyhow::Result<JwtSecret> {
+    let path = data_dir.path().join("jwt_secret");
+    let secret = match data_dir::make_private(&path).and_then(|()| fs::read_to_string(&path)) {
         Ok(secret) => secret,
-        Err(error) if error.kind() == ErrorKind::NotFound => create(data_dir, &path)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => create(data_dir.path(), &path)?,
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let secret = JwtSecret::from(secret.trim().to_owned());
@@ -45,13 +45,16 @@ mod tests {
     #[test]
     fn a_secret_is_made_once_and_kept_private() {
         let directory = tempfile::tempdir().expect("directory");
-        load_or_create(directory.path()).expect("made");
+        let data_dir = DataDir::open(directory.path(), false).expect("ours");
+        load_or_create(&data_dir).expect("made");
         let path = directory.path().join("jwt_secret");
         let first = fs::read_to_string(&path).expect("there");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-        load_or_create(directory.path()).expect("read");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("set");
+        load_or_create(&data_dir).expect("read");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_to_string(&path).expect("there"), first);
         fs::write(&path, "short").expect("written");
-        assert!(load_or_create(directory.path()).is_err());
+        assert!(load_or_create(&data_dir).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gateway::Stores;
 use marketplace::store::Store as Items;
-use tempfile::TempDir;
+use storage::DataDir;
 
 use crate::{
     server::{Run, Server},
@@ -13,9 +13,10 @@ use crate::{
 
 pub(crate) fn start(builder: &SystemBuilder) -> Parts {
     let data = tempfile::tempdir().unwrap();
-    let economy = marketplace::config::Options { opening_balance: builder.opening_balance };
-    let items: Arc<dyn Items> = Arc::new(marketplace::store::embedded::Embedded::open(data.path(), &economy).unwrap());
-    let channels = Arc::new(discourse::store::embedded::Embedded::open(data.path()).unwrap());
+    let economy = marketplace::config::Options { opening_balance: builder.opening_balance, ..Default::default() };
+    let data_dir = DataDir::open(data.path(), false).unwrap();
+    let items: Arc<dyn Items> = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy).unwrap());
+    let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir).unwrap());
     let marketplace = replicas("marketplace", |name| {
         let items = Arc::clone(&items);
         Run::Task(Arc::new(move |listener, shutdown| {
@@ -28,11 +29,11 @@ pub(crate) fn start(builder: &SystemBuilder) -> Parts {
             Box::pin(discourse::serve(listener, name.clone(), Arc::clone(&channels) as _, shutdown))
         }))
     });
-    let gateway = gateway(builder, &data, &marketplace, &discourse);
+    let gateway = gateway(builder, data_dir, &marketplace, &discourse);
     Parts { gateway, marketplace, discourse, items, keep: Box::new(data) }
 }
 
-fn gateway(builder: &SystemBuilder, data: &TempDir, marketplace: &[Server], discourse: &[Server]) -> Server {
+fn gateway(builder: &SystemBuilder, data_dir: DataDir, marketplace: &[Server], discourse: &[Server]) -> Server {
     let addresses = |replicas: &[Server]| replicas.iter().map(|replica| replica.address().into()).collect();
     let settings = gateway::Settings {
         instance: "gateway-1".to_owned(),
@@ -41,7 +42,7 @@ fn gateway(builder: &SystemBuilder, data: &TempDir, marketplace: &[Server], disc
         jwt_secret: crate::JWT_SECRET.to_owned().into(),
         password_rounds: 1000,
         options: builder.options.clone(),
-        stores: Stores::Embedded { data_dir: data.path().to_owned() },
+        stores: Stores::Embedded { data_dir },
     };
     let serve = move |listener, shutdown| Box::pin(gateway::serve(listener, settings.clone(), shutdown)) as _;
     Server::start("gateway-1".to_owned(), Run::Task(Arc::new(serve)))

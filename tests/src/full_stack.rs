@@ -1,10 +1,6 @@
 //! Gateway and replicas as processes of their own, on MongoDB, PostgreSQL and Redis, as in compose.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use tempfile::TempDir;
 
@@ -32,8 +28,9 @@ pub(crate) async fn start(builder: &SystemBuilder, databases: Arc<Databases>) ->
     });
     let gateway = gateway(builder, &databases, &logs, "gateway-1", &marketplace, &discourse);
     // To look at the ledger from behind.
-    let economy = marketplace::config::Options { opening_balance: builder.opening_balance };
-    let items = marketplace::store::open(Some(&databases.mongodb_uri), Path::new(""), &economy).await.unwrap();
+    let economy = marketplace::config::Options { opening_balance: builder.opening_balance, ..Default::default() };
+    let items: Arc<dyn marketplace::store::Store> =
+        Arc::new(marketplace::store::mongo::Mongo::connect(&databases.mongodb_uri, &economy).await.unwrap());
     // The replicas do the same; whoever comes first.
     let prepared = Arc::clone(&items);
     tokio::spawn(async move { prepared.prepare().await });

@@ -1,10 +1,11 @@
 //! What the discourse asks of a store, whatever it is. `contract` is the test suite that every store passes.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::PoolState;
+use storage::data_dir;
 use uuid::Uuid;
 
 use crate::{
@@ -17,13 +18,14 @@ mod contract;
 pub mod embedded;
 pub mod postgres;
 
-/// The store that the configuration asks for: PostgreSQL where it names a database, else the embedded one in `data_dir`.
+/// The store that the configuration asks for: PostgreSQL where it names a database, else the embedded one in the
+/// data directory.
 ///
 /// Fails on a URL that cannot be one, and on a directory that cannot be used. To be called in a tokio runtime.
-pub fn open(database_url: Option<&str>, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+pub fn open(database_url: Option<&str>, data_dir: &data_dir::Options) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match database_url {
         Some(url) => Arc::new(postgres::Postgres::connect(url)?),
-        None => Arc::new(embedded::Embedded::open(data_dir)?),
+        None => Arc::new(embedded::Embedded::open(&data_dir.open()?)?),
     })
 }
 

@@ -26,6 +26,7 @@ use std::{error::Error as _, time::Duration};
 use anyhow::Context;
 use async_trait::async_trait;
 use bson::{doc, oid::ObjectId};
+use chrono::{DateTime, Utc};
 use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
 use futures_util::FutureExt;
 use kernel::{Caller, Currency, PoolState};
@@ -36,6 +37,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 use super::{Error, Store};
 use crate::{
     config::Options,
+    idempotency::Retention,
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
@@ -58,6 +60,8 @@ pub struct Mongo {
     collections: Collections,
     /// What a wallet opens with.
     opening: Balances,
+    /// How long the outcomes of purchases count.
+    retention: Retention,
     set_up: OnceCell<()>,
     /// One for each transaction that may run at once.
     permits: Semaphore,
@@ -100,7 +104,8 @@ impl Mongo {
         let database = client.database(&database);
         let collections = Collections::new(&database);
         let (set_up, turn) = (OnceCell::new(), Mutex::default());
-        Ok(Self { client, database, pool, collections, opening, set_up, permits, turn })
+        let retention = Retention::new(options.idempotency_ttl);
+        Ok(Self { client, database, pool, collections, opening, retention, set_up, permits, turn })
     }
 
     /// The name of the database.
@@ -170,10 +175,15 @@ impl Store for Mongo {
     }
 
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
-        self.transact((attempt, &self.opening), |act, (attempt, opening)| {
-            purchases::purchase(act, attempt, opening).boxed()
+        self.transact((attempt, &self.opening, self.retention), |act, (attempt, opening, retention)| {
+            purchases::purchase(act, attempt, opening, *retention).boxed()
         })
         .await
+    }
+
+    async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
+        self.check_set_up()?;
+        within_deadline(attempts::forget(&self.collections.attempts, self.retention, at)).await
     }
 
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {

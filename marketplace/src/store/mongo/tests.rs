@@ -37,7 +37,7 @@ impl Scratch {
     }
 
     async fn unprepared(&self, opening_balance: i64) -> Mongo {
-        Mongo::connect(&self.0, &Options { opening_balance }).await.expect("connects")
+        Mongo::connect(&self.0, &Options { opening_balance, ..Options::default() }).await.expect("connects")
     }
 }
 
@@ -225,7 +225,8 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     let database = settings.default_database.expect("a name");
     let limits = "directConnection=true&serverSelectionTimeoutMS=300";
     let uri = format!("mongodb://{}/{database}?{limits}", proxy.address);
-    let store = Mongo::connect(&uri, &Options { opening_balance: 1_000 }).await.expect("connects");
+    let store =
+        Mongo::connect(&uri, &Options { opening_balance: 1_000, ..Options::default() }).await.expect("connects");
     store.check_read().await.expect("answers");
     let item = sell(&store, &seller, usd(1)).await;
 
@@ -303,7 +304,7 @@ async fn the_uri_names_the_database() {
 
 #[tokio::test]
 async fn an_opening_balance_beyond_64_bits_is_refused_by_name() {
-    let options = Options { opening_balance: 92_233_720_369 };
+    let options = Options { opening_balance: 92_233_720_369, ..Options::default() };
     let error = Mongo::connect("mongodb://host", &options).await.err().expect("too much");
     assert!(error.to_string().contains("OPENING_BALANCE"), "{error}");
 }
