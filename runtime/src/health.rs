@@ -1,11 +1,11 @@
 //! Health that follows the store: it is read and written every second, and what comes of it is told to
 //! `grpc.health.v1`, `/status`, `store_up` and the log.
 //!
-//! | the store | `/status` | `grpc.health.v1` of the service | of `service/write` | own calls |
+//! | the store | `/status` | `grpc.health.v1` | `store_up` | own calls |
 //! |---|---|---|---|---|
-//! | reads and writes | healthy | SERVING | SERVING | served |
-//! | reads only | degraded | SERVING | NOT_SERVING | those that write are refused unseen |
-//! | neither | unhealthy | NOT_SERVING | NOT_SERVING | refused unseen |
+//! | reads and writes | healthy | SERVING | 1 | served |
+//! | reads only | degraded | SERVING | 0 | those that write are refused unseen |
+//! | neither | unhealthy | NOT_SERVING | 0 | refused unseen |
 
 use std::{
     collections::HashSet,
@@ -40,8 +40,6 @@ pub const NOT_SERVING: HeaderName = HeaderName::from_static("x-not-serving");
 pub const WRITES: HeaderValue = HeaderValue::from_static("writes");
 /// Its value where all are.
 const ALL: HeaderValue = HeaderValue::from_static("all");
-/// What follows a service's name in `grpc.health.v1.HealthCheckRequest.service` to ask about its calls that write.
-pub const WRITE_SUFFIX: &str = "/write";
 
 /// How often a store that is well is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -129,15 +127,10 @@ impl Health {
     }
 
     async fn report(&self) {
-        let (reads, writes) = match self.condition() {
-            Condition::Healthy => (true, true),
-            Condition::Degraded => (true, false),
-            Condition::Unhealthy => (false, false),
-        };
-        let status = |serves| if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
-        let write = format!("{}{WRITE_SUFFIX}", self.name);
-        for (name, serves) in [("", reads), (self.name, reads), (&*write, writes)] {
-            self.reporter.set_service_status(name, status(serves)).await;
+        let serves = self.condition() != Condition::Unhealthy;
+        let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for name in ["", self.name] {
+            self.reporter.set_service_status(name, status).await;
         }
     }
 }

@@ -7,6 +7,8 @@ use std::error::Error;
 pub(super) struct Failure {
     /// The replica has surely not begun with the call: any replica may be asked instead.
     pub(super) never_sent: bool,
+    /// The replica is well but for writes: no reason to call it no more.
+    pub(super) reads_only: bool,
     pub(super) cause: Box<dyn Error + Send + Sync>,
 }
 
@@ -22,6 +24,6 @@ impl Failure {
                 || error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
             link = error.source();
         }
-        Self { never_sent, cause }
+        Self { never_sent, reads_only: false, cause }
     }
 }

@@ -34,8 +34,8 @@ pub(super) async fn watch(
         let healthy = problem.is_none();
         metrics.replica_up(service, replica.name(), healthy);
         let changed = replica.set_live(healthy);
-        if healthy && (changed || replica.backend().is_none()) {
-            learn_backend(&replica).await;
+        if healthy {
+            learn_status(&replica).await;
         }
         if changed {
             match problem {
@@ -60,11 +60,13 @@ pub(super) async fn watch(
     }
 }
 
-/// Asks its `/status`, which is on the same port, what it stands on. Only for people to read: a failure changes nothing.
-async fn learn_backend(replica: &Replica) {
+/// Asks its `/status`, which is on the same port, what it stands on, and whether it can write. Of no importance for calls,
+/// which are refused where that is needed: a failure changes nothing.
+async fn learn_status(replica: &Replica) {
     #[derive(Deserialize)]
     struct Status {
         backend: String,
+        status: String,
     }
 
     let learn = async {
@@ -74,6 +76,7 @@ async fn learn_backend(replica: &Replica) {
     };
     if let Ok(Ok(status)) = tokio::time::timeout(TIMEOUT, learn).await {
         replica.set_backend(status.backend);
+        replica.set_degraded(status.status == "degraded");
     }
 }
 

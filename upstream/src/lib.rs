@@ -114,9 +114,11 @@ impl Inner {
             .copied()
             .unwrap_or_else(|| Policy { deadline: Instant::now() + Duration::from_secs(5), repeatable: false });
 
-        // Each failed attempt ejects its replica, so that the next goes to another one.
+        // Each failed attempt ejects its replica, so that the next goes to another one; or says that it is degraded, and
+        // that this call writes.
+        let mut writes = false;
         for _ in &self.replicas {
-            let Some(replica) = self.next_live() else { break };
+            let Some(replica) = self.next_live(writes) else { break };
             let span = trace::call(head.uri.path(), replica.name());
             let mut attempt = attempt(&head, body.clone(), deadline)?;
             trace::inject(&span, attempt.headers_mut());
@@ -127,7 +129,12 @@ impl Inner {
                     return Ok(response);
                 }
                 Ok(Err(failure)) => {
-                    replica.eject(&failure);
+                    if failure.reads_only {
+                        replica.set_degraded(true);
+                        writes = true;
+                    } else {
+                        replica.eject(&failure);
+                    }
                     self.count(replica, Code::Unavailable, &span);
                     if !failure.never_sent && !repeatable {
                         return Err(outcome_unknown(self.service));
@@ -139,12 +146,12 @@ impl Inner {
                 }
             }
         }
-        Err(no_live_replica(self.service))
+        Err(if writes { only_reads(self.service) } else { no_live_replica(self.service) })
     }
 
-    /// Whose turn it is among the live ones.
-    fn next_live(&self) -> Option<&Arc<Replica>> {
-        let live = || self.replicas.iter().filter(|replica| replica.is_live());
+    /// Whose turn it is among the live ones, those that write where that is needed.
+    fn next_live(&self, writes: bool) -> Option<&Arc<Replica>> {
+        let live = || self.replicas.iter().filter(|replica| replica.is_live() && !(writes && replica.is_degraded()));
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         live().nth(turn.checked_rem(live().count())?)
     }
@@ -212,6 +219,11 @@ fn code_name(code: Code) -> &'static str {
 
 fn no_live_replica(service: &str) -> Status {
     refuse(Error::new(Kind::Unavailable, "unavailable", format!("no replica of the {service} service can be reached")))
+}
+
+fn only_reads(service: &str) -> Status {
+    let message = format!("the {service} service cannot keep anything at the moment; what is there can be read");
+    refuse(Error::new(Kind::Unavailable, "unavailable", message))
 }
 
 fn outcome_unknown(service: &str) -> Status {

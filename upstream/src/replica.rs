@@ -16,7 +16,7 @@ use http::{
 };
 use http_body_util::BodyExt;
 use kernel::error::Chain;
-use runtime::health::NOT_SERVING;
+use runtime::health::{NOT_SERVING, WRITES};
 use tokio::sync::Notify;
 use tonic::{
     body::Body,
@@ -82,6 +82,8 @@ pub struct Replica {
     live: AtomicBool,
     /// What it says it stands on.
     backend: Mutex<Option<String>>,
+    /// Whether its store cannot be written to.
+    degraded: AtomicBool,
     calls: AtomicU64,
     /// Wakes the health check when a call finds the replica broken.
     pub(super) ejected: Notify,
@@ -99,6 +101,7 @@ impl Replica {
             // Innocent until found broken: the first calls need not wait for a health check.
             live: AtomicBool::new(true),
             backend: Mutex::default(),
+            degraded: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             ejected: Notify::new(),
         }
@@ -123,6 +126,15 @@ impl Replica {
         *self.backend.lock().unwrap_or_else(PoisonError::into_inner) = Some(backend);
     }
 
+    /// Whether it serves reads only, by what it said last.
+    pub fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_degraded(&self, degraded: bool) {
+        self.degraded.store(degraded, Ordering::Relaxed);
+    }
+
     /// Calls sent to it since the start, health checks not counted.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
@@ -140,11 +152,13 @@ impl Replica {
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let mut channel = self.channel.clone();
         let response = channel.ready().await.map_err(Failure::new)?.call(request).await.map_err(Failure::new)?;
-        if response.headers().contains_key(NOT_SERVING) {
-            return Err(Failure { never_sent: true, cause: "its store is down".into() });
+        if let Some(refused) = response.headers().get(NOT_SERVING) {
+            let reads_only = refused == WRITES;
+            let cause = if reads_only { "its store cannot be written to" } else { "its store is down" };
+            return Err(Failure { never_sent: true, reads_only, cause: cause.into() });
         }
         let (mut head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|status| Failure { never_sent: false, cause: status.into() })?;
+        let body = body.collect().await.map_err(Failure::new)?;
         if let Some(trailers) = body.trailers() {
             head.extensions.insert(Trailers(trailers.clone()));
         }
