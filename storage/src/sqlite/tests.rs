@@ -190,3 +190,14 @@ async fn replicas_that_share_a_file_write_one_row_a_second_together() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_file_that_cannot_grow_is_unavailable_and_no_bug() {
+    let directory = tempfile::tempdir().expect("directory");
+    let db = open(&directory);
+    execute(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY, what TEXT)").await.expect("creates");
+    execute(&db, "PRAGMA max_page_count = 10").await.expect("as it would be on a full disk");
+    let error = execute(&db, "INSERT INTO t (what) VALUES (zeroblob(100000))").await.expect_err("full");
+    assert!(error.is_unavailable(), "{error:?}");
+    db.check_read().await.expect("reads go on");
+}

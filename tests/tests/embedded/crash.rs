@@ -11,14 +11,20 @@ use std::{
 use serde_json::{Value, json};
 use tests::binary;
 
-struct Process {
-    child: Child,
-    gateway: SocketAddr,
+/// `capsim` as a process; killed with the test.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    pub(crate) gateway: SocketAddr,
 }
 
 impl Process {
-    fn start(data_dir: &Path) -> Self {
-        let mut child = Command::new(binary("capsim"))
+    pub(crate) fn start(data_dir: &Path) -> Self {
+        Self::run(&mut Command::new(binary("capsim")), data_dir)
+    }
+
+    /// Started by a command that may have arguments already.
+    pub(crate) fn run(command: &mut Command, data_dir: &Path) -> Self {
+        let mut child = command
             .arg("--data-dir")
             .arg(data_dir)
             .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
@@ -34,7 +40,7 @@ impl Process {
     }
 
     /// SIGKILL.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
@@ -48,10 +54,10 @@ impl Drop for Process {
 }
 
 #[derive(Clone)]
-struct Http(reqwest::Client);
+pub(crate) struct Http(pub(crate) reqwest::Client);
 
 impl Http {
-    async fn post(&self, at: SocketAddr, path: &str, token: &str, body: &Value) -> reqwest::Result<Value> {
+    pub(crate) async fn post(&self, at: SocketAddr, path: &str, token: &str, body: &Value) -> reqwest::Result<Value> {
         let request = self.0.post(format!("http://{at}{path}")).bearer_auth(token).json(body);
         request.send().await?.error_for_status()?.json().await
     }
@@ -61,7 +67,7 @@ impl Http {
         request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
-    async fn token(&self, at: SocketAddr, username: &str) -> String {
+    pub(crate) async fn token(&self, at: SocketAddr, username: &str) -> String {
         let credentials = json!({"username": username, "password": "correct horse"});
         self.post(at, "/auth/register", "", &credentials).await.unwrap();
         self.login(at, username).await
@@ -144,6 +150,22 @@ async fn a_taken_port_is_named() {
         .unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && error.contains(&address.to_string()), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_run_that_does_not() {
+    let data = tempfile::tempdir().unwrap();
+    // All ports can be had, and all stores but the gateway's.
+    std::fs::create_dir(data.path().join("gateway.db")).unwrap();
+    let output = Command::new(binary("capsim"))
+        .arg("--data-dir")
+        .arg(data.path())
+        .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0", "--discourse-ports=0"])
+        .output()
+        .unwrap();
+    let [said, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(!output.status.success() && said.is_empty(), "{said}");
+    assert!(error.contains("gateway.db"), "{error}");
 }
 
 #[tokio::test]

@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod crash;
+mod data_dir;
+mod disk;
 #[path = "../journeys/mod.rs"]
 mod journeys;
+mod listen;
 mod quick_start;
+mod seed;
 mod traces;
 
 use tests::{Stack, System, SystemBuilder};
