@@ -4,7 +4,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: help run web env certificate up down test compose-test fmt lint openapi pictures bench
+.PHONY: help run web env certificate up down test compose-test fmt lint openapi pictures bench siege fuzz chaos
 
 # This list.
 help:
@@ -50,6 +50,7 @@ test: lint web
 	./scripts/with-system ./scripts/check-postman
 	./scripts/with-system ./scripts/check-readme
 	./scripts/with-system ./scripts/check-readme --seeded
+	CAPSIM=$${CARGO_TARGET_DIR:-target}/debug/capsim python3 scripts/siege --quick
 	./scripts/compose-test --if-possible
 
 # The full stack under another name: up, used, a replica killed, restarted, taken away.
@@ -81,3 +82,17 @@ bench:
 	cargo build --profile dist --workspace --bins
 	./scripts/bench
 	./scripts/with-backends ./scripts/bench full-stack
+
+# Attacks on a running system, and what they cost a client who means well. ARGS=--publish renews docs/operations.md.
+siege:
+	cargo build --profile dist --package capsim
+	python3 scripts/siege $(ARGS)
+
+# Throws bytes at all that reads what strangers write, ten minutes each: fuzz/README.md.
+fuzz:
+	./scripts/fuzz
+
+# A system of its own under load and under faults, for SECONDS (60), by SEED; what it must not do is a violation.
+chaos:
+	cargo build --workspace --bins
+	cargo run --quiet --package tests --bin chaos -- $(ARGS)

@@ -5,6 +5,7 @@
 
 mod config;
 mod guide;
+mod ready;
 mod secret;
 mod seed;
 mod web;
@@ -49,13 +50,17 @@ impl System {
             web_dir,
             marketplace_ports,
             discourse_ports,
+            ready_file,
             jwt_secret,
             options,
             economy,
             ..
         } = config;
-        // Before the ports: that the data is in use says more than that a port is.
+        // First of all: whoever is refused leaves everything as it is.
         let data_dir = storage.open()?;
+        if let Some(file) = &ready_file {
+            ready::forget(file)?;
+        }
         let gateway = runtime::server::bind(&host, gateway_port).await.context("gateway")?;
         let web = runtime::server::bind(&host, web_port).await.context("web UI")?;
         let marketplaces = bind_all("marketplace", &replica_host, &marketplace_ports).await?;
@@ -95,6 +100,10 @@ impl System {
         }
         let pages = web::router(web_dir, system.gateway.port());
         system.processes.spawn(web::serve(web, pages, shutdown.clone()));
+        if let Some(file) = ready_file {
+            let places = ready::Places::from(&system);
+            system.processes.spawn(ready::announce(file, places, shutdown.clone()));
+        }
         system.processes.spawn(async move {
             let _done = gateway_done.drop_guard();
             gateway::serve(gateway, settings, shutdown).await

@@ -27,3 +27,5 @@ mod routes;
 
 pub use app::{Settings, Stores, serve};
 pub use openapi::openapi;
+#[cfg(any(test, fuzzing))]
+pub use routes::fuzzing;

@@ -2,6 +2,8 @@
 
 mod auth;
 mod discourse;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod marketplace;
 mod ops;
 mod page;

@@ -6,13 +6,16 @@ use gateway::Stores;
 use storage::DataDir;
 
 use crate::{
-    catalogue::{GATEWAY, Ledger, SERVICES, Service},
+    catalogue::{GATEWAY, Ledger, REPLICAS, SERVICES, Service},
     process::{Program, Run, Server, binary},
     stores::StoreKind,
 };
 
 /// PBKDF2 rounds of users in embedded systems: registering many takes long, on purpose, in the others.
 const PASSWORD_ROUNDS: u32 = 1000;
+
+/// What [`capsim`] writes into its directory once it serves: JSON, with the address of everything.
+pub const READY_FILE: &str = "ready.json";
 
 /// What all processes of a system are told.
 #[derive(Clone, Debug)]
@@ -143,6 +146,25 @@ impl System {
 fn position(service: &str) -> usize {
     let found = SERVICES.iter().position(|known| known.name == service);
     found.unwrap_or_else(|| panic!("there is no service {service}"))
+}
+
+/// `capsim` as a process of its own, everything in one on embedded stores; its log is beside its data directory. More
+/// settings, by variable, overrule the system's.
+pub fn capsim(settings: &Settings, directory: &Path, more: &[(&str, &str)]) -> Server {
+    let own = |name: &str, value: String| (name.to_owned(), value);
+    let mut environment =
+        vec![own("DATA_DIR", directory.join("data").display().to_string()), own("WEB_PORT", "0".into())];
+    environment.push(own("READY_FILE", directory.join(READY_FILE).display().to_string()));
+    environment.extend(SERVICES.iter().map(|service| (service.ports_variable(), ["0"; REPLICAS].join(","))));
+    environment.extend(settings.environment().into_iter().map(|(name, value)| own(name, value)));
+    environment.extend(more.iter().map(|(name, value)| own(name, (*value).to_owned())));
+    let program = Program {
+        path: binary("capsim"),
+        environment,
+        port_variable: "GATEWAY_PORT",
+        log: directory.join("capsim.log"),
+    };
+    Server::start("capsim-1".to_owned(), Run::Process(program))
 }
 
 fn process(

@@ -64,11 +64,12 @@ impl DataDir {
     /// with others that do so too. May take half a second where somebody else has it.
     pub fn open(path: &Path, shared: bool) -> Result<Self, Error> {
         let unusable = |source| Error::Unusable { path: path.to_owned(), source };
-        make_directory(path).map_err(unusable)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let mut lock = open_lock(&path.join(LOCK)).map_err(unusable)?;
         if !take(&mut lock, shared).map_err(unusable)? {
             return Err(Error::InUse { path: path.to_owned(), by: owner(&path.join(LOCK)) });
         }
+        make_directory_private(path).map_err(unusable)?;
         Ok(Self(Arc::new(Held { path: path.to_owned(), _lock: lock })))
     }
 
@@ -91,8 +92,7 @@ pub fn make_private(path: &Path) -> io::Result<()> {
     if mode & OTHERS == 0 { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS)) }
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+fn make_directory_private(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.permissions().mode() & STICKY != 0 {
         tracing::warn!(path = %path.display(), "the data directory belongs to everybody: only the files are private");
         return Ok(());
@@ -216,9 +216,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_is_named() {
-        let file = tempfile::NamedTempFile::new().expect("file");
-        let error = DataDir::open(file.path(), false).expect_err("no directory");
-        assert!(error.to_string().starts_with("DATA_DIR: cannot use /"), "{error}");
+    fn what_can_be_no_data_directory_is_named() {
+        // Nobody, not even root, makes files in /proc.
+        for path in ["/proc", "/proc/version/data", "/dev/null"] {
+            let error = DataDir::open(Path::new(path), false).expect_err("it cannot be");
+            assert_eq!(error.to_string(), format!("DATA_DIR: cannot use {path}"));
+        }
     }
 }

@@ -59,6 +59,8 @@ export const theme = createTheme({
   defaultRadius: 'md',
   cursorType: 'pointer',
   components: {
+    // What people write runs in its own direction.
+    Input: { defaultProps: { dir: 'auto' } },
     Modal: {
       styles: {
         content: { background: 'var(--surface)' },

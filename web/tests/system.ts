@@ -1,7 +1,7 @@
 // Real systems to look at: capsim, or a gateway and replicas as processes of their own.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -41,20 +41,18 @@ function temporaryDirectory() {
 /** Everything in one process, as `make run` has it, on free ports. */
 export async function startCapsim() {
   const data = temporaryDirectory();
+  const ready = join(data, 'ready.json');
   const ports = ['--gateway-port=0', '--web-port=0', '--marketplace-ports=0,0,0', '--discourse-ports=0,0,0'];
-  const child = start('capsim', ['--data-dir', data, ...ports, '--rate-limit=0', '--auth-rate-limit=0']);
-  let guide = '';
-  await new Promise<void>((up, down) => {
-    child.stdout?.on('data', (text) => {
-      guide += text;
-      if (guide.includes('Ctrl-C stops')) up();
-    });
-    child.on('exit', (code) => down(new Error(`capsim ended with ${code}`)));
+  const settings = ['--data-dir', data, '--ready-file', ready, ...ports, '--rate-limit=0', '--auth-rate-limit=0'];
+  const child = start('capsim', settings);
+  await until('capsim serves', async () => {
+    if (child.exitCode !== null) throw new Error(`capsim ended with ${child.exitCode}`);
+    return existsSync(ready);
   });
-  const place = (pattern: RegExp) => pattern.exec(guide)?.[1] ?? '';
+  const places = JSON.parse(readFileSync(ready, 'utf8'));
   return {
-    web: place(/Web UI\s+(\S+)/).replace('127.0.0.1', 'localhost'),
-    gateway: place(/REST API\s+(\S+)/).replace('127.0.0.1', 'localhost'),
+    web: places.web.replace('127.0.0.1', 'localhost'),
+    gateway: places.gateway.replace('127.0.0.1', 'localhost'),
     async stop() {
       await stop(child);
       rmSync(data, { recursive: true });

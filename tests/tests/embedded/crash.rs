@@ -1,56 +1,24 @@
 //! `kill -9` in the middle of everything, with the launcher as a process of its own.
 
 use std::{
-    io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{Arc, Mutex},
 };
 
+use lab::{
+    catalogue::{REPLICAS, SERVICES},
+    system::{READY_FILE, Settings, capsim},
+};
 use serde_json::{Value, json};
-use tests::binary;
+use tests::{JWT_SECRET, Server, binary};
 
-/// `capsim` as a process; killed with the test.
-pub(crate) struct Process {
-    pub(crate) child: Child,
-    pub(crate) gateway: SocketAddr,
-}
-
-impl Process {
-    pub(crate) fn start(data_dir: &Path) -> Self {
-        Self::run(&mut Command::new(binary("capsim")), data_dir)
-    }
-
-    /// Started by a command that may have arguments already.
-    pub(crate) fn run(command: &mut Command, data_dir: &Path) -> Self {
-        let mut child = command
-            .arg("--data-dir")
-            .arg(data_dir)
-            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
-            .args(["--rate-limit=0", "--auth-rate-limit=0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let guide = BufReader::new(child.stdout.take().unwrap());
-        let line = guide.lines().map(Result::unwrap).find(|line| line.contains("/docs")).unwrap();
-        let (_, rest) = line.split_once("http://").unwrap();
-        Self { gateway: rest.trim_end_matches("/docs").parse().unwrap(), child }
-    }
-
-    /// SIGKILL.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A launcher that has its data in a directory, and serves.
+async fn start(directory: &Path) -> Server {
+    let capsim = capsim(&Settings::new(JWT_SECRET), directory, &[]);
+    tests::eventually("it serves", async || directory.join(READY_FILE).exists()).await;
+    capsim
 }
 
 #[derive(Clone)]
@@ -91,8 +59,8 @@ fn cents(wallet: &Value) -> i64 {
 async fn what_was_acknowledged_is_there_after_kill_9_and_what_was_not_is_whole_or_not_at_all() {
     let data = tempfile::tempdir().unwrap();
     let http = Http(reqwest::Client::builder().no_proxy().build().unwrap());
-    let process = Process::start(data.path());
-    let at = process.gateway;
+    let mut process = start(data.path()).await;
+    let at = process.address();
     let (seller, buyer) = (http.token(at, "seller").await, http.token(at, "buyer").await);
     let item = json!({"name": "n", "description": "d", "category": "asset", "price": 1});
 
@@ -111,13 +79,13 @@ async fn what_was_acknowledged_is_there_after_kill_9_and_what_was_not_is_whole_o
     });
     let traders: Vec<_> = traders.collect();
     tests::eventually("trade is brisk", async || bought.lock().unwrap().len() >= 40).await;
-    process.kill();
+    process.kill().await;
     for trader in traders {
         trader.await.unwrap();
     }
 
-    let process = Process::start(data.path());
-    let at = process.gateway;
+    process.revive();
+    tests::eventually("it serves again", async || process.is_ready().await).await;
     // The secret and the users outlived it, and so the tokens.
     let wallet = http.get(at, "/marketplace/wallet", &buyer).await;
     let spent = 100_000_000 - cents(&wallet);
@@ -169,13 +137,20 @@ async fn nothing_is_said_to_run_that_does_not() {
 }
 
 #[tokio::test]
-async fn ctrl_c_stops_cleanly() {
+async fn the_ready_file_says_where_everything_is_until_it_stops() {
     let data = tempfile::tempdir().unwrap();
-    let mut process = Process::start(data.path());
-    let interrupted = Command::new("kill").args(["-INT", &process.child.id().to_string()]).status().unwrap();
-    assert!(interrupted.success());
-    let ended = tokio::task::spawn_blocking(move || process.child.wait().unwrap()).await.unwrap();
-    assert!(ended.success(), "{ended:?}");
+    let mut process = start(data.path()).await;
+    let ready = std::fs::read(data.path().join(READY_FILE)).unwrap();
+    let ready: Value = serde_json::from_slice(&ready).unwrap();
+    assert_eq!(ready["gateway"], format!("http://{}", process.address()));
+    let listens = |place: &Value| std::net::TcpStream::connect(place.as_str().unwrap().trim_start_matches("http://"));
+    let replicas = ready["replicas"].as_object().unwrap();
+    assert_eq!(replicas.len(), SERVICES.len() * REPLICAS);
+    for place in replicas.values().chain([&ready["web"]]) {
+        assert!(listens(place).is_ok(), "{place}");
+    }
+    process.stop().await;
+    assert!(!data.path().join(READY_FILE).exists(), "what stopped is not ready");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::{
 
 use tests::binary;
 
-use crate::crash::Process;
+use crate::process::Process;
 
 /// What a program that should not start on the directory says.
 fn refusal(program: &str, data_dir: &Path, arguments: &[&str]) -> String {

@@ -11,7 +11,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tests::{binary, eventually};
 
-use crate::crash::{Http, Process};
+use crate::{crash::Http, process::Process};
 
 fn http() -> Http {
     Http(reqwest::Client::builder().no_proxy().build().unwrap())

@@ -8,6 +8,7 @@ mod disk;
 #[path = "../journeys/mod.rs"]
 mod journeys;
 mod listen;
+mod process;
 mod quick_start;
 mod seed;
 mod traces;

@@ -3,13 +3,15 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader},
-    net::SocketAddr,
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Command, Stdio},
     sync::{Arc, Mutex},
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
+use lab::{
+    process::Server,
+    system::{READY_FILE, Settings, capsim},
+};
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
         ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -19,10 +21,10 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use serde_json::{Value, json};
-use tests::binary;
+use tests::{JWT_SECRET, binary};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status, transport::Server};
+use tonic::{Request, Response, Status, transport};
 
 /// Keeps every span that it is sent.
 #[derive(Clone, Default)]
@@ -47,7 +49,7 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let collector = Self::default();
-        let server = Server::builder().add_service(TraceServiceServer::new(collector.clone()));
+        let server = transport::Server::builder().add_service(TraceServiceServer::new(collector.clone()));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         (collector, url)
     }
@@ -60,42 +62,23 @@ impl Collector {
 
 /// `capsim` that logs all that it does.
 struct Capsim {
-    child: Child,
-    gateway: SocketAddr,
-    logs: Option<JoinHandle<Vec<Value>>>,
+    server: Server,
     http: reqwest::Client,
     _data: tempfile::TempDir,
 }
 
 impl Capsim {
-    fn start(collector: &str) -> Self {
+    async fn start(collector: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
-        let mut child = Command::new(binary("capsim"))
-            .arg("--data-dir")
-            .arg(data.path())
-            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
-            .args(["--rate-limit=0", "--auth-rate-limit=0", "--rust-log=info,runtime=debug"])
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let guide = BufReader::new(child.stdout.take().unwrap());
-        let line = guide.lines().map(Result::unwrap).find(|line| line.contains("/docs")).unwrap();
-        let (_, rest) = line.split_once("http://").unwrap();
-        let logs = child.stderr.take().unwrap();
+        let more = [("RUST_LOG", "info,runtime=debug"), ("OTEL_EXPORTER_OTLP_ENDPOINT", collector)];
+        let server = capsim(&Settings::new(JWT_SECRET), data.path(), &more);
+        tests::eventually("it serves", async || data.path().join(READY_FILE).exists()).await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self {
-            gateway: rest.trim_end_matches("/docs").parse().unwrap(),
-            logs: Some(std::thread::spawn(move || json_lines(logs))),
-            child,
-            http,
-            _data: data,
-        }
+        Self { server, http, _data: data }
     }
 
     async fn call(&self, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> reqwest::Response {
-        let url = format!("http://{}{path}", self.gateway);
+        let url = format!("http://{}{path}", self.server.address());
         let mut request = match body {
             None => self.http.get(url),
             Some(body) => self.http.post(url).json(&body),
@@ -114,24 +97,13 @@ impl Capsim {
     }
 
     /// Ends it as Ctrl-C would; what it has logged.
-    fn stop(mut self) -> Vec<Value> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
-        self.logs.take().unwrap().join().unwrap()
+    async fn stop(mut self) -> Vec<Value> {
+        self.server.stop().await;
+        // The guide, for people, is not in JSON.
+        let log = self.server.log();
+        let lines = log.lines().filter(|line| line.starts_with('{'));
+        lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
     }
-}
-
-impl Drop for Capsim {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn json_lines(logs: ChildStderr) -> Vec<Value> {
-    let lines = BufReader::new(logs).lines().map(Result::unwrap);
-    lines.map(|line| serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -165,13 +137,13 @@ fn logged(logs: &[Value], trace: &str, request: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_goes_from_the_caller_through_gateway_and_replica_to_the_store() {
     let (collector, url) = Collector::start().await;
-    let capsim = Capsim::start(&url);
+    let capsim = Capsim::start(&url).await;
     let bearer = capsim.bearer().await;
     let parent = traceparent();
     let headers = [("authorization", bearer.as_str()), ("traceparent", &parent), ("x-request-id", "listing-1")];
     capsim.call("/marketplace/list", None, &headers).await;
     // No wait for a batch: the end of a process sends what is left.
-    let logs = capsim.stop();
+    let logs = capsim.stop().await;
 
     let spans = collector.trace(TRACE);
     let told: Vec<_> = spans.iter().map(|span| (&*span.name, attributes(span))).collect();
@@ -201,7 +173,7 @@ async fn one_trace_goes_from_the_caller_through_gateway_and_replica_to_the_store
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_that_begins_here_is_one_too_and_in_the_log() {
     let (collector, url) = Collector::start().await;
-    let capsim = Capsim::start(&url);
+    let capsim = Capsim::start(&url).await;
     let bearer = capsim.bearer().await;
     let headers = [("authorization", bearer.as_str()), ("x-request-id", "post-1")];
     // A write, which has a task of its own.
@@ -209,7 +181,7 @@ async fn a_trace_that_begins_here_is_one_too_and_in_the_log() {
     for path in ["/status", "/metrics"] {
         capsim.call(path, None, &[]).await;
     }
-    let logs = capsim.stop();
+    let logs = capsim.stop().await;
 
     let line = logs.iter().find(|line| line["span"]["request_id"] == "post-1").expect("is logged");
     let spans = collector.trace(line["span"]["trace_id"].as_str().unwrap());
@@ -233,12 +205,12 @@ async fn a_trace_that_begins_here_is_one_too_and_in_the_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_does_not_sample_is_not_traced() {
     let (collector, url) = Collector::start().await;
-    let capsim = Capsim::start(&url);
+    let capsim = Capsim::start(&url).await;
     let bearer = capsim.bearer().await;
     let parent = format!("00-{TRACE}-{CALLER}-00");
     let headers = [("authorization", bearer.as_str()), ("traceparent", &parent), ("x-request-id", "quiet-1")];
     capsim.call("/marketplace/list", None, &headers).await;
-    let logs = capsim.stop();
+    let logs = capsim.stop().await;
     assert_eq!(collector.trace(TRACE), []);
     assert!(!collector.0.lock().unwrap().is_empty(), "the others are");
     // In the logs, the caller's trace is named all the same.
@@ -247,12 +219,12 @@ async fn a_caller_that_does_not_sample_is_not_traced() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_collector_the_callers_trace_is_passed_on_and_logged() {
-    let capsim = Capsim::start("");
+    let capsim = Capsim::start("").await;
     let bearer = capsim.bearer().await;
     let parent = traceparent();
     let headers = [("authorization", bearer.as_str()), ("traceparent", &parent), ("x-request-id", "listing-2")];
     capsim.call("/marketplace/list", None, &headers).await;
-    let logs = capsim.stop();
+    let logs = capsim.stop().await;
     let paths = logged(&logs, TRACE, "listing-2");
     for path in ["/marketplace/list", "/capsim.marketplace.v1.Marketplace/ListItems"] {
         assert!(paths.iter().any(|logged| logged == path), "{path}: {logs:#?}");
@@ -264,7 +236,7 @@ async fn without_a_collector_the_callers_trace_is_passed_on_and_logged() {
 async fn a_collector_that_is_down_costs_one_line_in_the_log() {
     // Bound and dropped: nobody listens there.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let capsim = Capsim::start(&format!("http://{nobody}"));
+    let capsim = Capsim::start(&format!("http://{nobody}")).await;
     let bearer = capsim.bearer().await;
     // Batches go every second: this makes several.
     let end = Instant::now() + Duration::from_secs(5);
@@ -273,7 +245,7 @@ async fn a_collector_that_is_down_costs_one_line_in_the_log() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let stopping = Instant::now();
-    let logs = capsim.stop();
+    let logs = capsim.stop().await;
     assert!(stopping.elapsed() < Duration::from_secs(10), "{:?}", stopping.elapsed());
     let complaints: Vec<_> = logs.iter().filter(|line| line["level"] == "WARN" || line["level"] == "ERROR").collect();
     assert_eq!(complaints.len(), 1, "{complaints:#?}");

@@ -142,7 +142,7 @@ pub(crate) async fn list_channels(
 
 /// The id of a channel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ChannelId(i64);
+pub(crate) struct ChannelId(pub i64);
 
 impl FromStr for ChannelId {
     type Err = &'static str;

@@ -192,7 +192,7 @@ pub(crate) async fn list_items(app: State, call: Call, Query(query): Query<ListI
 
 /// The id of an item, in lower case: one item has one cache key, however its id was written.
 #[derive(Clone, Debug)]
-pub(crate) struct ItemId(String);
+pub(crate) struct ItemId(pub String);
 
 impl FromStr for ItemId {
     type Err = &'static str;
@@ -289,7 +289,7 @@ pub(crate) struct NewItem {
 }
 
 impl NewItem {
-    fn into_rpc(self) -> Result<rpc::CreateItemRequest, Problem> {
+    pub(crate) fn into_rpc(self) -> Result<rpc::CreateItemRequest, Problem> {
         let mut violations = Violations::default();
         let category = self.category.and_then(|word| violations.ok("category", word.parse::<Category>()));
         let price = money::into_proto(self.price.as_ref(), self.currency.as_deref(), &mut violations);

@@ -1,0 +1,82 @@
+//! The ready line for programs: a file that says where everything is, from when everything serves until it stops.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::ErrorKind,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::System;
+
+/// Between two looks at `/status`.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Where everything is.
+#[derive(Serialize)]
+pub(crate) struct Places {
+    pid: u32,
+    /// URLs.
+    gateway: String,
+    web: String,
+    /// `host:port` by instance name.
+    replicas: BTreeMap<String, SocketAddr>,
+}
+
+impl From<&System> for Places {
+    fn from(system: &System) -> Self {
+        Self {
+            pid: std::process::id(),
+            gateway: format!("http://{}", system.gateway),
+            web: format!("http://{}", system.web),
+            replicas: system.replicas.iter().cloned().collect(),
+        }
+    }
+}
+
+/// Takes away what an earlier process has left.
+pub(crate) fn forget(file: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace the ready file {}", file.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes the file once the gateway finds every replica healthy, whole or not at all; removes it at `shutdown`.
+pub(crate) async fn announce(file: PathBuf, places: Places, shutdown: CancellationToken) -> anyhow::Result<()> {
+    if shutdown.run_until_cancelled(serves(&places.gateway)).await.is_none() {
+        return Ok(());
+    }
+    let mut aside = file.clone().into_os_string();
+    aside.push(format!(".{}", places.pid));
+    let written = fs::write(&aside, serde_json::to_vec(&places)?).and_then(|()| fs::rename(&aside, &file));
+    written.with_context(|| format!("cannot write the ready file {}", file.display()))?;
+    shutdown.cancelled().await;
+    forget(&file)
+}
+
+/// Returns when all is healthy.
+async fn serves(gateway: &str) {
+    #[derive(Deserialize)]
+    struct Status {
+        status: String,
+    }
+
+    let is_healthy = async |http: &reqwest::Client| {
+        let answer = http.get(format!("{gateway}/status")).send().await?.json::<Status>().await?;
+        Ok::<_, reqwest::Error>(answer.status == "healthy")
+    };
+    // Never through a proxy: it is this process.
+    let Ok(http) = reqwest::Client::builder().no_proxy().build() else { return };
+    while !is_healthy(&http).await.unwrap_or(false) {
+        tokio::time::sleep(INTERVAL).await;
+    }
+}

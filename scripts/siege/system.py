@@ -1,0 +1,140 @@
+"""The system that is besieged: one capsim on a new data directory, on loopback, and what can be seen of it."""
+
+import json
+import os
+import re
+import resource
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import wire
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+CAPSIM = Path(os.environ.get("CAPSIM", TARGET / "dist/capsim"))
+SETTINGS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "MARKETPLACE_PORTS": "0,0,0", "DISCOURSE_PORTS": "0,0,0",
+            "HOST": "127.0.0.1"}
+PATIENCE = 30  # seconds for it to come up
+ESTABLISHED, CLOSE_WAIT = "01", "08"
+
+
+class System:
+    """Runs for the length of a `with`. `files` is the soft limit of open files that it starts with."""
+
+    def __init__(self, files=None, directory=None, **settings):
+        self.files, self.settings, self.directory = files, settings, directory
+
+    def __enter__(self):
+        self.scratch = tempfile.TemporaryDirectory(prefix="capsim-siege-")
+        self.data = Path(self.directory or self.scratch.name) / "data"
+        self.log = open(Path(self.scratch.name) / "log", "w+")
+        pages = Path(self.scratch.name) / "web"
+        (pages / "assets").mkdir(parents=True)
+        (pages / "index.html").write_text("a page")
+        environment = {**os.environ, **SETTINGS, "DATA_DIR": str(self.data), "WEB_DIR": str(pages), **self.settings}
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        limit = (self.files or hard, hard)
+        self.process = subprocess.Popen(CAPSIM, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+                                        env=environment, text=True, process_group=0,
+                                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
+        try:
+            self.places()
+            self.until_healthy()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        self.scratch.cleanup()
+
+    def places(self):
+        """Where everything listens, by the guide that it prints once it serves."""
+        self.address = {}
+        names = {"Web UI": "web", "Swagger UI": "gateway", "marketplace-1": "marketplace", "discourse-1": "discourse"}
+        for line in self.process.stdout:
+            if found := re.match(r"\s+(Web UI|Swagger UI|marketplace-1|discourse-1)\s+(?:http://)?([\d.]+):(\d+)", line):
+                self.address[names[found[1]]] = (found[2], int(found[3]))
+            if "discourse" in self.address:  # the last
+                return
+        sys.exit(f"siege: {CAPSIM} did not come up:\n{self.log_text()}")
+
+    def until_healthy(self):
+        give_up = time.monotonic() + PATIENCE
+        while self.ask("GET", "/status").status != 200:
+            if time.monotonic() > give_up:
+                sys.exit(f"siege: not healthy within {PATIENCE} s")
+            time.sleep(0.05)
+
+    @property
+    def gateway(self):
+        return self.address["gateway"]
+
+    def ask(self, method, path, token=None, body=None, **headers):
+        """One request to the gateway, and its answer. `body` is what becomes JSON."""
+        if token:
+            headers["authorization"] = wire.bearer(token)
+        body = None if body is None else json.dumps(body).encode()
+        return wire.once(self.gateway, wire.request(method, path, body, connection="close", **headers))
+
+    def must(self, *arguments, **headers):
+        """The body of an answer that has to be a success."""
+        answer = self.ask(*arguments, **headers)
+        if answer.status not in (200, 201):
+            sys.exit(f"siege: {arguments[0]} {arguments[1]}: {answer.status} {answer.body[:300]}")
+        return answer.json()
+
+    def account(self, name=None):
+        """The token of a new account."""
+        who = {"username": name or f"siege-{secrets.token_hex(4)}", "password": "correct horse"}
+        self.must("POST", "/auth/register", None, who)
+        return self.must("POST", "/auth/login", None, who)["token"]
+
+    def channel(self, token, posts=0, characters=200, letter="x", **fields):
+        """The id of a new channel with so many posts."""
+        channel = self.must("POST", "/discourse/channel", token, {"name": "Siege", **fields})["id"]
+        body = json.dumps({"channelId": channel, "content": letter * characters}, ensure_ascii=False).encode()
+        post = wire.request("POST", "/discourse/post", body, authorization=wire.bearer(token))
+        author = wire.Client(self.gateway)
+        for _ in range(posts):
+            if (answer := author.ask(post)).status != 201:
+                sys.exit(f"siege: a post was refused: {answer.status} {answer.body[:300]}")
+        author.close()
+        return channel
+
+    def peak_mib(self):
+        """The most memory that it ever had, MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+    def held(self, name, sources):
+        """How many connections from these addresses to one of its ports are open on its side, or wait to be taken."""
+        mine, theirs = hexadecimal(*self.address[name]), {hexadecimal(source) for source in sources}
+        rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        # A set: the kernel may show a row twice while others come and go.
+        return len({row[2] for row in rows
+                    if row[1] == mine and row[2][:8] in theirs and row[3] in (ESTABLISHED, CLOSE_WAIT)})
+
+    def log_text(self):
+        return Path(self.log.name).read_text(errors="replace")
+
+    def logged(self, pattern):
+        """How many lines of the log match."""
+        return sum(bool(re.search(pattern, line)) for line in self.log_text().splitlines())
+
+
+def hexadecimal(host, port=None):
+    """An address as /proc/net/tcp writes it: little-endian, the port big-endian."""
+    text = "".join(f"{int(part):02X}" for part in reversed(host.split(".")))
+    return text if port is None else f"{text}:{port:04X}"
