@@ -7,9 +7,8 @@ use clap::Args;
 /// What runs where, and how.
 #[derive(Args, Debug)]
 pub struct Config {
-    /// Directory of all data; made when it is not there.
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
-    pub data_dir: PathBuf,
+    #[command(flatten)]
+    pub storage: storage::data_dir::Options,
     /// Address of the gateway and the web UI; 0.0.0.0, every one of this machine, shows them to others.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,

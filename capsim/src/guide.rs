@@ -7,7 +7,7 @@ use crate::System;
 /// A short table of what is where, and a call to try.
 pub(crate) fn text(system: &System) -> String {
     let gateway = system.gateway;
-    let mut text = format!("\n  capsim runs; its data is in {}\n\n", system.data_dir.display());
+    let mut text = format!("\n  capsim runs; its data is in {}\n\n", system.data_dir.path().display());
     let mut row = |what: &str, place: String| {
         let _ = writeln!(text, "  {what:<14} {place}");
     };

@@ -12,13 +12,13 @@ mod web;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
 use gateway::{Settings, Stores, auth::password};
+use storage::DataDir;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ const READY_POLL: Duration = Duration::from_millis(10);
 /// A system that has been started.
 #[derive(Debug)]
 pub struct System {
-    data_dir: PathBuf,
+    data_dir: DataDir,
     gateway: SocketAddr,
     web: SocketAddr,
     /// By instance name.
@@ -42,7 +42,7 @@ impl System {
     /// Starts everything; a port that is taken or a store that cannot be opened is an error, and nothing runs.
     pub async fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let Config {
-            data_dir,
+            storage,
             host,
             replica_host,
             gateway_port,
@@ -56,6 +56,8 @@ impl System {
             economy,
             ..
         } = config;
+        // First of all: whoever is refused leaves everything as it is.
+        let data_dir = storage.open()?;
         if let Some(file) = &ready_file {
             ready::forget(file)?;
         }

@@ -1,7 +1,5 @@
 //! What one replica is told by flags and environment, parsed once in `main`.
 
-use std::path::PathBuf;
-
 use clap::Parser;
 use kernel::Secret;
 
@@ -25,10 +23,8 @@ pub struct Config {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
 
-    /// Directory of the embedded store; made where it does not exist.
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
-    pub data_dir: PathBuf,
-
+    #[command(flatten)]
+    pub storage: storage::data_dir::Options,
     /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
     #[arg(long)]
     pub health_check: bool,

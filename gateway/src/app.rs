@@ -1,7 +1,6 @@
 //! The parts of a gateway, and how it starts and stops.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
@@ -10,6 +9,7 @@ use ipnet::IpNet;
 use kernel::{Clock, Secret};
 use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
 use runtime::metrics::Metrics;
+use storage::DataDir;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
@@ -55,7 +55,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub enum Stores {
     /// Users in a file, the rest in memory.
-    Embedded { data_dir: PathBuf },
+    Embedded { data_dir: DataDir },
     /// All in Redis, shared by the gateways that use the same URL and prefix.
     Redis { url: Secret, prefix: String },
 }

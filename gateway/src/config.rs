@@ -1,6 +1,6 @@
 //! Configuration of the gateway: parsed once, in `main`.
 
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
@@ -45,9 +45,8 @@ pub struct Config {
     /// What every key in Redis begins with, where several systems share one.
     #[arg(long, env = "REDIS_PREFIX", default_value = "")]
     pub redis_prefix: String,
-    /// Directory of the embedded user store.
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
-    pub data_dir: PathBuf,
+    #[command(flatten)]
+    pub storage: storage::data_dir::Options,
     /// Key that signs the tokens, 32 bytes or more; all gateways need the same.
     #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<JwtSecret>,
@@ -63,12 +62,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// What `REDIS_URL` decides.
-    pub fn stores(&self) -> Stores {
-        match &self.redis_url {
+    /// What `REDIS_URL` decides. Takes the data directory where it is needed.
+    pub fn stores(&self) -> Result<Stores, storage::data_dir::Error> {
+        Ok(match &self.redis_url {
             Some(url) => Stores::Redis { url: url.clone(), prefix: self.redis_prefix.clone() },
-            None => Stores::Embedded { data_dir: self.data_dir.clone() },
-        }
+            None => Stores::Embedded { data_dir: self.storage.open()? },
+        })
     }
 }
 

@@ -18,7 +18,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         return runtime::probe::ask(&config.host, config.port).await;
     }
     let _telemetry = runtime::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
-    let stores = config.stores();
+    let stores = config.stores()?;
     let jwt_secret =
         config.jwt_secret.context("JWT_SECRET is missing: it must be a random text of 32 bytes or more")?;
     let shutdown = runtime::shutdown::on_signal()?;

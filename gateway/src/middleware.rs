@@ -184,7 +184,7 @@ mod tests {
             jwt_secret: "x".repeat(32).into(),
             password_rounds: 1000,
             options: config.options,
-            stores: Stores::Embedded { data_dir: data.path().to_owned() },
+            stores: Stores::Embedded { data_dir: storage::DataDir::open(data.path(), false).expect("ours") },
             clock: kernel::Clock::system(),
         };
         App::new(settings, &CancellationToken::new()).expect("starts")

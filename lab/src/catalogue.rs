@@ -2,9 +2,10 @@
 //!
 //! A new service is a new entry of [`SERVICES`]; who runs systems iterates it.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use storage::DataDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,7 @@ pub struct Service {
     /// Settings of a system that it takes from its environment, beside the address of its store.
     pub environment: &'static [&'static str],
     /// How to start it in this process on an embedded store; the gateway needs to know more, see [`crate::system`].
-    pub embedded: Option<fn(&Path, &Settings) -> anyhow::Result<Embedded>>,
+    pub embedded: Option<fn(&DataDir, &Settings) -> anyhow::Result<Embedded>>,
 }
 
 /// Edge of the system.
@@ -55,7 +56,7 @@ pub const SERVICES: &[Service] = &[
         ports: &[3001, 3002, 3003],
         grpc: Some(proto::marketplace::marketplace_server::SERVICE_NAME),
         store: StoreKind::MongoDb,
-        environment: &["OPENING_BALANCE"],
+        environment: &["OPENING_BALANCE", "IDEMPOTENCY_TTL"],
         embedded: Some(marketplace),
     },
     Service {
@@ -104,7 +105,7 @@ pub struct Embedded {
     pub ledger: Option<Ledger>,
 }
 
-fn marketplace(data: &Path, settings: &Settings) -> anyhow::Result<Embedded> {
+fn marketplace(data: &DataDir, settings: &Settings) -> anyhow::Result<Embedded> {
     let items: Ledger = Arc::new(marketplace::store::embedded::Embedded::open(data, &settings.economy)?);
     let ledger = Some(Arc::clone(&items));
     let serve = move |listener, name, stop| {
@@ -113,7 +114,7 @@ fn marketplace(data: &Path, settings: &Settings) -> anyhow::Result<Embedded> {
     Ok(Embedded { serve: Arc::new(serve), ledger })
 }
 
-fn discourse(data: &Path, _: &Settings) -> anyhow::Result<Embedded> {
+fn discourse(data: &DataDir, _: &Settings) -> anyhow::Result<Embedded> {
     let channels = Arc::new(discourse::store::embedded::Embedded::open(data)?);
     let serve = move |listener, name, stop| {
         Box::pin(discourse::serve(listener, name, Arc::clone(&channels) as _, stop)) as BoxFuture<'static, _>

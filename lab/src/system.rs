@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use gateway::Stores;
 use kernel::Clock;
+use storage::DataDir;
 
 use crate::{
     catalogue::{GATEWAY, Ledger, REPLICAS, SERVICES, Service},
@@ -60,6 +61,7 @@ impl Settings {
             ("CALLS_AT_ONCE", gateway.calls_at_once.to_string()),
             ("TRUSTED_PROXIES", proxies.join(",")),
             ("OPENING_BALANCE", economy.opening_balance.to_string()),
+            ("IDEMPOTENCY_TTL", economy.idempotency_ttl.as_secs().to_string()),
         ]
     }
 }
@@ -113,12 +115,13 @@ impl System {
     /// Starts a gateway and replicas as tasks of this process, on embedded stores in a directory, as `capsim` does. What
     /// keeps the money comes beside it.
     pub fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger) {
+        let data = DataDir::open(data, false).unwrap();
         let mut ledger = None;
         let services: Vec<_> = SERVICES
             .iter()
             .map(|service| {
                 let open = service.embedded.unwrap();
-                let embedded = open(data, settings).unwrap();
+                let embedded = open(&data, settings).unwrap();
                 ledger = ledger.take().or(embedded.ledger);
                 let start = |name| Server::start(name, Run::Task(Arc::clone(&embedded.serve)));
                 Replicas { service, servers: service.instances().map(start).collect() }
@@ -189,7 +192,7 @@ fn process(
     Server::start(name, Run::Process(Program { path: binary(service.name), environment, port_variable: "PORT", log }))
 }
 
-fn embedded_gateway(settings: &Settings, data: &Path, services: &[Replicas]) -> Server {
+fn embedded_gateway(settings: &Settings, data_dir: DataDir, services: &[Replicas]) -> Server {
     let replicas = |name| services[position(name)].servers.iter().map(|replica| replica.address().into()).collect();
     let settings = gateway::Settings {
         instance: "gateway-1".to_owned(),
@@ -198,7 +201,7 @@ fn embedded_gateway(settings: &Settings, data: &Path, services: &[Replicas]) -> 
         jwt_secret: settings.jwt_secret.clone().into(),
         password_rounds: PASSWORD_ROUNDS,
         options: settings.gateway.clone(),
-        stores: Stores::Embedded { data_dir: data.to_owned() },
+        stores: Stores::Embedded { data_dir },
         clock: settings.clock.clone(),
     };
     let serve = move |listener, name, stop| {

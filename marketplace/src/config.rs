@@ -1,6 +1,6 @@
 //! What one replica is told by flags and environment, parsed once in `main`.
 
-use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, value_parser};
 use kernel::Secret;
@@ -25,10 +25,8 @@ pub struct Config {
     #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
     pub mongodb_uri: Option<Secret>,
 
-    /// Directory of the embedded store; made where it does not exist.
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
-    pub data_dir: PathBuf,
-
+    #[command(flatten)]
+    pub storage: storage::data_dir::Options,
     #[command(flatten)]
     pub runtime: runtime::threads::Options,
     #[command(flatten)]
@@ -57,11 +55,23 @@ pub struct Options {
         value_parser = value_parser!(i64).range(0..=92_233_720_368),
     )]
     pub opening_balance: i64,
+
+    /// How long a purchase with an Idempotency-Key is remembered, seconds (1 to 31536000); 7 days by default. A refusal
+    /// is for an hour at most.
+    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "604800", value_parser = ttl)]
+    pub idempotency_ttl: Duration,
+}
+
+fn ttl(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
+        _ => Err("must be a whole number of seconds, 1 to 31536000".to_owned()),
+    }
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { opening_balance: 1_000_000 }
+        Self { opening_balance: 1_000_000, idempotency_ttl: Duration::from_secs(7 * 24 * 3600) }
     }
 }
 
@@ -84,6 +94,20 @@ mod tests {
             let error = error.expect_err("invalid").to_string();
             assert!(error.contains("OPENING_BALANCE"), "{error}");
         }
+    }
+
+    #[test]
+    fn idempotency_keys_are_kept_for_a_second_to_a_year() {
+        for value in ["1", "31536000"] {
+            let config = parse("--idempotency-ttl", value).expect("valid");
+            assert_eq!(config.options.idempotency_ttl.as_secs().to_string(), value);
+        }
+        for value in ["0", "31536001", "7d"] {
+            let error = parse("--idempotency-ttl", value).expect_err("invalid");
+            assert!(error.contains("idempotency-ttl") && error.contains("1 to 31536000"), "{error}");
+        }
+        let default = Config::try_parse_from(["marketplace"]).expect("valid").options;
+        assert_eq!(default.idempotency_ttl, Options::default().idempotency_ttl);
     }
 
     #[test]

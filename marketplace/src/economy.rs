@@ -72,7 +72,9 @@ mod tests {
     #[tokio::test]
     async fn counts_what_happened_and_a_retried_purchase_once() {
         let directory = tempfile::tempdir().expect("directory");
-        let store = Embedded::open(directory.path(), &Options::default()).expect("opens");
+        let store =
+            Embedded::open(&storage::DataDir::open(directory.path(), false).expect("ours"), &Options::default())
+                .expect("opens");
         let metrics = Metrics::new("marketplace").expect("metrics");
         let economy = Economy::new(metrics.meter());
         let seller = Caller { id: Uuid::from_u128(1), name: "ada".into() };

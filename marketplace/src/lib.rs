@@ -7,6 +7,7 @@
 //! |---|---|
 //! | what an item is, its limits, how it is listed | [`item`] |
 //! | what a purchase checks and how it is refused | [`purchase`] |
+//! | how long a purchase with a key is remembered | [`idempotency`] |
 //! | wallets and what they open with | [`wallet`] |
 //! | where money comes from, and the watch over its sum | [`ledger`] |
 //! | what the economy's metrics count | [`economy`] |
@@ -27,6 +28,7 @@ pub mod config;
 mod convert;
 pub mod economy;
 mod id;
+pub mod idempotency;
 pub mod item;
 pub mod ledger;
 pub mod purchase;
@@ -57,19 +59,21 @@ pub async fn serve(
         let store = Arc::clone(&store);
         move || store.pool()
     };
-    let replica = Replica::new("marketplace", SERVICE, instance, store.backend(), pool).await?;
+    let checks = (|| store.check_read(), || store.check_write(&instance));
+    let replica = Replica::new("marketplace", SERVICE, instance.clone(), store.backend(), pool).await?;
     let meter = replica.metrics().meter().clone();
     let service = Service { store: Arc::clone(&store), economy: Economy::new(&meter) };
     let mut routes = RoutesBuilder::default();
     routes.add_service(MarketplaceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES));
     let serving = async {
         tokio::join!(
-            replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, || store.ping(), shutdown.clone()),
+            replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
             ledger::watch(&*store, &meter, &shutdown),
+            idempotency::sweep(&*store, &shutdown),
         )
     };
     tokio::select! {
-        (served, ()) = serving => served,
+        (served, (), ()) = serving => served,
         Err(unusable) = store.prepare() => Err(unusable),
     }
 }

@@ -21,7 +21,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&config.telemetry, "marketplace", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
     let mongodb_uri = config.mongodb_uri.as_ref().map(Secret::reveal);
-    let store = store::open(mongodb_uri, &config.data_dir, &config.options).await?;
+    let store = store::open(mongodb_uri, &config.storage, &config.options).await?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, "listening");
     marketplace::serve(listener, config.instance_id, store, shutdown).await

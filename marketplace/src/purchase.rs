@@ -148,6 +148,8 @@ fn missing(price: Money, balance: Money) -> Money {
 const OWN_ITEM: &str = "own_item";
 const ITEM_NOT_AVAILABLE: &str = "item_not_available";
 const INSUFFICIENT_FUNDS: &str = "insufficient_funds";
+/// The refusals that are remembered.
+pub const REFUSALS: [&str; 4] = [ItemNotFound::REASON, OWN_ITEM, ITEM_NOT_AVAILABLE, INSUFFICIENT_FUNDS];
 const IDEMPOTENCY_KEY_REUSED: &str = "idempotency_key_reused";
 
 impl PurchaseError {

@@ -28,7 +28,9 @@ struct Replica {
 impl Replica {
     async fn start() -> Self {
         let data = tempfile::tempdir().expect("directory");
-        let store = Embedded::open(data.path(), &Options { opening_balance: 100 }).expect("opens");
+        let data_dir = storage::DataDir::open(data.path(), false).expect("ours");
+        let options = Options { opening_balance: 100, ..Options::default() };
+        let store = Embedded::open(&data_dir, &options).expect("opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();

@@ -116,7 +116,7 @@ impl Metrics {
         self.inner
             .meter
             .u64_observable_gauge("store_up")
-            .with_description("1 while the store answers this process")
+            .with_description("1 while this process reads from the store and writes to it")
             .with_callback(move |observer| observer.observe(up().into(), &[KeyValue::new("store", store)]))
             .build();
     }

@@ -2,6 +2,10 @@
 //!
 //! | to find | look in |
 //! |---|---|
+//! | where embedded stores are, whose that is, and who may read it | [`data_dir`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
 
+pub mod data_dir;
 pub mod sqlite;
+
+pub use data_dir::DataDir;

@@ -3,28 +3,37 @@
 //! Writes go through one thread that commits many at once ("group commit"): each write runs in a savepoint of its
 //! own inside a shared transaction, and is acknowledged after that transaction is on disk. Reads run on pooled
 //! connections beside it (WAL mode). Several processes may open one file; SQLite's locks keep them apart.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what SQLite's errors mean | `error` |
+//! | group commit, and how the writer comes back | `writer` |
+//! | whether the file is read and written, and what is known of damage | `health` |
+
+mod error;
+mod health;
+#[cfg(test)]
+mod tests;
+mod writer;
 
 use std::{
+    error::Error as StdError,
     fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
+    io::{self, ErrorKind},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    thread::JoinHandle,
 };
 
-use diesel::{
-    Connection, RunQueryDsl, SqliteConnection,
-    connection::SimpleConnection,
-    result::{DatabaseErrorKind, Error as DieselError},
-};
+use diesel::{Connection, SqliteConnection, connection::SimpleConnection, result::Error as DieselError};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use kernel::PoolState;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::Semaphore;
 
-/// Writes in one commit at most.
-const MAX_BATCH: usize = 256;
-/// Writes that wait at most; more callers wait to queue, until their deadlines.
-const QUEUE: usize = 1024;
+pub use self::error::Error;
+use self::{health::Health, writer::Writer};
+use crate::data_dir::{self, DataDir};
+
 /// Reads at once.
 const READERS: usize = 8;
 
@@ -33,105 +42,60 @@ const READERS: usize = 8;
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;";
 
-/// Why the embedded database did not do its work.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("cannot open {path}: {cause}")]
-    Open { path: PathBuf, cause: String },
-    #[error("query failed")]
-    Query(#[from] DieselError),
-    #[error("the write was not committed")]
-    NotCommitted,
-    #[error("the database could not run the query")]
-    Closed,
-}
-
-impl Error {
-    /// Whether trying again later may help: somebody else held the lock too long, or the process is stopping.
-    pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::Open { .. } | Self::NotCommitted | Self::Closed => true,
-            // SQLITE_BUSY has no kind of its own in diesel.
-            Self::Query(DieselError::DatabaseError(DatabaseErrorKind::Unknown, info)) => {
-                info.message().contains("database is locked")
-            }
-            Self::Query(_) => false,
-        }
-    }
-}
-
-impl From<Error> for kernel::Error {
-    fn from(error: Error) -> Self {
-        if error.is_unavailable() { Self::unavailable("the store", error) } else { Self::internal(error) }
-    }
-}
-
 /// A handle on one database file, cheap to clone; the last one dropped stops the writer and waits for it.
 #[derive(Clone)]
 pub struct Sqlite(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
-    /// `None` only while being dropped.
-    queue: Option<mpsc::Sender<Write>>,
-    writer: Option<JoinHandle<()>>,
+    writer: Writer,
     readers: Readers,
+    health: Health,
+    /// Ours as long as the file is open.
+    _data_dir: DataDir,
 }
 
 impl Inner {
     /// One snapshot for all of the query's statements. A panic drops the connection with its transaction.
     fn query<T, E>(&self, query: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Result<T, E>
     where
-        E: From<Error> + From<DieselError>,
+        E: From<Error> + From<DieselError> + StdError + 'static,
     {
         let mut connection = self.readers.take(&self.path)?;
         let result = connection.transaction(query);
-        self.readers.put_back(connection);
+        match &result {
+            // What the file did to it, nobody knows.
+            Err(error) if self.health.note(&self.path, error) => {}
+            _ => self.readers.put_back(connection),
+        }
         result
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.queue = None;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
-    }
-}
-
 impl Sqlite {
-    /// Opens or creates the file, and its directory, and brings its schema up to date.
-    pub fn open(path: &Path, migrations: EmbeddedMigrations) -> Result<Self, Error> {
-        let failed = |cause: String| Error::Open { path: path.to_owned(), cause };
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(|e| failed(e.to_string()))?;
-        }
+    /// Opens or creates the database `name` in the directory, and brings its schema up to date.
+    pub fn open(data_dir: &DataDir, name: &str, migrations: EmbeddedMigrations) -> Result<Self, Error> {
+        let path = data_dir.path().join(name);
+        let failed = |cause: String| Error::Open { path: path.clone(), cause };
         // Processes that start together take turns: the switch of a new file to WAL fails at once where another one
         // is at it, whatever the busy timeout. Closing the file gives the turn away.
-        let turn = File::create(path.with_extension("lock")).map_err(|e| failed(e.to_string()))?;
+        let turn = create(&path.with_extension("lock")).map_err(|e| failed(e.to_string()))?;
         turn.lock().map_err(|e| failed(e.to_string()))?;
-        let mut connection = connect(path)?;
+        create_private(&path).map_err(|e| failed(e.to_string()))?;
+        let mut connection = connect(&path)?;
         connection
             .immediate_transaction(|connection| {
                 connection.run_pending_migrations(migrations)?;
-                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
-            })
-            .map_err(|e| failed(e.to_string()))?;
-
-        let (queue, writes) = mpsc::channel(QUEUE);
-        let writer = std::thread::Builder::new()
-            .name("sqlite-writer".to_owned())
-            .spawn({
-                let path = path.to_owned();
-                move || write_loop(connection, &path, writes)
+                connection.batch_execute(health::TABLE)?;
+                Ok::<_, Box<dyn StdError + Send + Sync>>(())
             })
             .map_err(|e| failed(e.to_string()))?;
         Ok(Self(Arc::new(Inner {
-            path: path.to_owned(),
-            queue: Some(queue),
-            writer: Some(writer),
+            health: Health::new(connect(&path)?),
+            writer: Writer::start(connection, &path).map_err(|e| failed(e.to_string()))?,
             readers: Readers { idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS)) },
+            _data_dir: data_dir.clone(),
+            path,
         })))
     }
 
@@ -143,7 +107,7 @@ impl Sqlite {
     /// belongs into [`Self::scan`].
     pub async fn read<T, E>(&self, query: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Result<T, E>
     where
-        E: From<Error> + From<DieselError>,
+        E: From<Error> + From<DieselError> + StdError + 'static,
     {
         let _permit = self.0.readers.permits.acquire().await.map_err(|_| Error::Closed)?;
         self.0.query(query)
@@ -156,7 +120,7 @@ impl Sqlite {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<Error> + From<DieselError> + Send + 'static,
+        E: From<Error> + From<DieselError> + StdError + Send + 'static,
     {
         let permit = Arc::clone(&self.0.readers.permits).acquire_owned().await.map_err(|_| Error::Closed)?;
         let inner = Arc::clone(&self.0);
@@ -176,18 +140,13 @@ impl Sqlite {
     ) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<Error> + From<DieselError> + Send + 'static,
+        E: From<Error> + From<DieselError> + StdError + Send + 'static,
     {
-        let (answer, outcome) = oneshot::channel();
-        let write: Write = Box::new(move |connection| {
-            let result = connection.transaction(change);
-            Box::new(move |committed| {
-                let _ = answer.send(if committed { result } else { Err(Error::NotCommitted.into()) });
-            })
-        });
-        let queue = self.0.queue.as_ref().ok_or(Error::Closed)?;
-        queue.send(write).await.map_err(|_| Error::Closed)?;
-        outcome.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+        let result = self.0.writer.write(change).await;
+        if let Err(error) = &result {
+            self.0.health.note(&self.0.path, error);
+        }
+        result
     }
 
     /// The connections that read. The one that writes is open all the time.
@@ -197,48 +156,6 @@ impl Sqlite {
         let in_use = READERS.saturating_sub(permits.available_permits());
         PoolState { in_use: in_use as u64, idle: idle as u64, max: READERS as u64 }
     }
-
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.read(|connection| diesel::sql_query("SELECT 1").execute(connection).map(drop).map_err(Error::from)).await
-    }
-}
-
-/// A change to run in a savepoint; it gives what to tell its caller once the batch is committed, or is not.
-type Write = Box<dyn FnOnce(&mut SqliteConnection) -> Acknowledge + Send>;
-type Acknowledge = Box<dyn FnOnce(bool) + Send>;
-
-fn write_loop(mut connection: SqliteConnection, path: &Path, mut writes: mpsc::Receiver<Write>) {
-    let mut batch = Vec::with_capacity(MAX_BATCH);
-    while writes.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-        // After a failure or a panic the connection's state is anybody's guess: take a fresh one.
-        let intact = catch_unwind(AssertUnwindSafe(|| commit(&mut connection, &mut batch))).unwrap_or(false);
-        batch.clear();
-        if !intact {
-            match connect(path) {
-                Ok(fresh) => connection = fresh,
-                Err(error) => return tracing::error!(%error, "the writer cannot reconnect"),
-            }
-        }
-    }
-}
-
-/// Commits the whole batch in one transaction, then acknowledges each write of it.
-///
-/// Where SQLite gave up the transaction half-way (disk full), COMMIT fails, and nobody is told that all is well.
-fn commit(connection: &mut SqliteConnection, batch: &mut Vec<Write>) -> bool {
-    let mut acknowledgements = Vec::with_capacity(batch.len());
-    let committed = connection.immediate_transaction(|connection| {
-        acknowledgements.extend(batch.drain(..).map(|write| write(connection)));
-        Ok::<_, DieselError>(())
-    });
-    if let Err(error) = &committed {
-        tracing::error!(%error, "a batch of writes was not committed");
-    }
-    for acknowledge in acknowledgements {
-        acknowledge(committed.is_ok());
-    }
-    committed.is_ok()
 }
 
 struct Readers {
@@ -257,85 +174,33 @@ impl Readers {
     }
 }
 
+/// A connection to a file that is there: one that was moved away is not made anew, empty.
 fn connect(path: &Path) -> Result<SqliteConnection, Error> {
     let failed = |cause: String| Error::Open { path: path.to_owned(), cause };
-    let mut connection = SqliteConnection::establish(&path.to_string_lossy()).map_err(|e| failed(e.to_string()))?;
+    // <https://www.sqlite.org/uri.html>
+    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let uri = format!("file:{escaped}?mode=rw");
+    let mut connection = SqliteConnection::establish(&uri).map_err(|e| failed(e.to_string()))?;
     connection.batch_execute(PRAGMAS).map_err(|e| failed(e.to_string()))?;
     Ok(connection)
 }
 
-#[cfg(test)]
-mod tests {
-    use diesel::sql_types::BigInt;
+fn create(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
 
-    use super::*;
-
-    const NO_MIGRATIONS: EmbeddedMigrations = EmbeddedMigrations::new(&[]);
-
-    fn open(directory: &tempfile::TempDir) -> Sqlite {
-        Sqlite::open(&directory.path().join("test.db"), NO_MIGRATIONS).expect("opens")
-    }
-
-    async fn execute(db: &Sqlite, sql: &'static str) -> Result<usize, Error> {
-        db.write(move |c| Ok(diesel::sql_query(sql).execute(c)?)).await
-    }
-
-    async fn count(db: &Sqlite) -> i64 {
-        let rows = diesel::dsl::sql::<BigInt>("SELECT count(*) FROM t");
-        db.read(move |c| Ok::<_, Error>(rows.get_result(c)?)).await.expect("reads")
-    }
-
-    #[tokio::test]
-    async fn the_pool_tells_who_reads() {
-        let directory = tempfile::tempdir().expect("directory");
-        let db = open(&directory);
-        let state = |in_use, idle| PoolState { in_use, idle, max: READERS as u64 };
-        assert_eq!(db.pool(), state(0, 0));
-        db.read(|_| {
-            assert_eq!(db.pool(), state(1, 0));
-            Ok::<_, Error>(())
-        })
-        .await
-        .expect("reads");
-        assert_eq!(db.pool(), state(0, 1));
-    }
-
-    #[tokio::test]
-    async fn a_failed_write_takes_nothing_with_it() {
-        let directory = tempfile::tempdir().expect("directory");
-        let db = open(&directory);
-        execute(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY)").await.expect("creates");
-        // All in one batch or not: each stands or falls alone.
-        let half = db.write(|c| {
-            diesel::sql_query("INSERT INTO t VALUES (1)").execute(c)?;
-            Ok::<_, Error>(diesel::sql_query("INSERT INTO t VALUES (1)").execute(c)?)
-        });
-        let (whole, half) = tokio::join!(execute(&db, "INSERT INTO t VALUES (2)"), half);
-        assert!(whole.is_ok() && half.is_err());
-        assert_eq!(count(&db).await, 1);
-    }
-
-    #[tokio::test]
-    async fn a_panicking_write_fails_alone_or_with_its_batch_and_the_next_one_works() {
-        let directory = tempfile::tempdir().expect("directory");
-        let db = open(&directory);
-        execute(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY)").await.expect("creates");
-        let panicked = db.write(|_| -> Result<(), Error> { panic!("on purpose") }).await;
-        assert!(matches!(panicked, Err(Error::Closed)));
-        execute(&db, "INSERT INTO t VALUES (1)").await.expect("inserts");
-        assert_eq!(count(&db).await, 1);
-    }
-
-    #[tokio::test]
-    async fn what_was_acknowledged_is_there_after_reopening() {
-        let directory = tempfile::tempdir().expect("directory");
-        let db = open(&directory);
-        execute(&db, "CREATE TABLE t (id INTEGER PRIMARY KEY)").await.expect("creates");
-        let inserts = (0..100).map(|_| execute(&db, "INSERT INTO t DEFAULT VALUES"));
-        for inserted in futures_util::future::join_all(inserts).await {
-            inserted.expect("inserts");
+/// Makes the database's file where it is not there yet, and all of its files their owner's only. SQLite gives those that
+/// it makes itself the mode of the database.
+fn create_private(path: &Path) -> io::Result<()> {
+    create(path)?;
+    data_dir::make_private(&path.with_extension("lock"))?;
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match data_dir::make_private(Path::new(&file)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            made => made?,
         }
-        let other = open(&directory);
-        assert_eq!(count(&other).await, 100);
     }
+    Ok(())
 }

@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -10,6 +9,7 @@ use std::{
 use jsonwebtoken::{EncodingKey, Header};
 use kernel::Clock;
 use lab::{catalogue::Ledger, eventually, process::Server, system::Settings};
+use marketplace::store::mongo::Mongo;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -102,8 +102,8 @@ impl SystemBuilder {
                     None => Databases::create().await,
                 };
                 let system = lab::system::System::processes(1, &settings, directory.path(), &mut databases);
-                let uri = Some(databases.mongodb_uri.as_str());
-                let items = marketplace::store::open(uri, Path::new(""), &settings.economy).await.unwrap();
+                let mongodb = Mongo::connect(&databases.mongodb_uri, &settings.economy).await.unwrap();
+                let items: Ledger = Arc::new(mongodb);
                 // The replicas do the same; whoever comes first.
                 let prepared = Arc::clone(&items);
                 tokio::spawn(async move { prepared.prepare().await });

@@ -7,9 +7,19 @@ use std::error::Error;
 pub(super) struct Failure {
     /// The replica has surely not begun with the call: any replica may be asked instead.
     pub(super) never_sent: bool,
-    /// Of a call that was never sent: the connection was just going (its age, a restart). The replica may be well.
-    pub(super) going: bool,
+    pub(super) fault: Fault,
     pub(super) cause: Box<dyn Error + Send + Sync>,
+}
+
+/// Whose fault it is, and so whether to go on calling the replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is not well.
+    Replica,
+    /// The connection was just going (its age, a restart) when the call came. The replica may be well.
+    Connection,
+    /// The replica is well but for writes, and this call is one.
+    Writes,
 }
 
 impl Failure {
@@ -24,6 +34,7 @@ impl Failure {
             going |= error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
             link = error.source();
         }
-        Self { never_sent: unreachable || going, going: going && !unreachable, cause }
+        let fault = if going && !unreachable { Fault::Connection } else { Fault::Replica };
+        Self { never_sent: unreachable || going, fault, cause }
     }
 }

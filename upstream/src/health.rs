@@ -82,9 +82,7 @@ async fn watch(
                 (backoff, misses) = (BACKOFF.0, 0);
                 metrics.replica_up(service, replica.name(), true);
                 let before = replica.set_health(Health::Live);
-                if before != Health::Live || replica.backend().is_none() {
-                    learn_backend(&replica, channel.clone()).await;
-                }
+                learn_status(&replica, channel.clone()).await;
                 if before == Health::Ejected {
                     tracing::info!(service, replica = &**replica.name(), "replica is back in the rotation");
                 }
@@ -110,11 +108,13 @@ async fn watch(
     }
 }
 
-/// Asks its `/status`, which is on the same port, what it stands on. Only for people to read: a failure changes nothing.
-async fn learn_backend(replica: &Replica, mut channel: Channel) {
+/// Asks its `/status`, which is on the same port, what it stands on, and whether it can write. Of no importance for calls,
+/// which are refused where that is needed: a failure changes nothing.
+async fn learn_status(replica: &Replica, mut channel: Channel) {
     #[derive(Deserialize)]
     struct Status {
         backend: String,
+        status: String,
     }
 
     let learn = async {
@@ -124,6 +124,7 @@ async fn learn_backend(replica: &Replica, mut channel: Channel) {
     };
     if let Ok(Ok(status)) = tokio::time::timeout(TIMEOUT, learn).await {
         replica.set_backend(status.backend);
+        replica.set_degraded(status.status == "degraded");
     }
 }
 

@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
 
-use self::replica::Health;
+use self::{failure::Fault, replica::Health};
 pub use self::{
     health::Checks,
     replica::{Replica, ReplicaAddress},
@@ -116,10 +116,11 @@ impl Inner {
             .copied()
             .unwrap_or_else(|| Policy { deadline: Instant::now() + Duration::from_secs(5), repeatable: false });
 
-        // Each failed attempt ejects its replica, so that the next goes to another one; but a connection that was just
-        // going may fail a call once, and there is a new one at once.
+        // Each failed attempt ejects its replica, so that the next goes to another one; or says that it is degraded, and that
+        // this call writes; but a connection that was just going may fail a call once, and there is a new one at once.
+        let mut writes = false;
         for _ in 0..2 * self.replicas.len() {
-            let Some(replica) = self.next() else { break };
+            let Some(replica) = self.next(writes) else { break };
             let span = trace::call(head.uri.path(), replica.name());
             let mut attempt = attempt(&head, body.clone(), deadline)?;
             trace::inject(&span, attempt.headers_mut());
@@ -131,8 +132,13 @@ impl Inner {
                     return Ok(response);
                 }
                 Ok(Err(failure)) => {
-                    if !failure.going {
-                        replica.eject(&failure);
+                    match failure.fault {
+                        Fault::Replica => replica.eject(&failure),
+                        Fault::Connection => {}
+                        Fault::Writes => {
+                            replica.set_degraded(true);
+                            writes = true;
+                        }
                     }
                     self.count(replica, Code::Unavailable, &span);
                     if !failure.never_sent && !repeatable {
@@ -145,14 +151,17 @@ impl Inner {
                 }
             }
         }
-        Err(no_live_replica(self.service))
+        Err(if writes { only_reads(self.service) } else { no_live_replica(self.service) })
     }
 
-    /// Whose turn it is among the live ones; where none is known to be, among those that nothing is known of.
-    fn next(&self) -> Option<&Arc<Replica>> {
+    /// Whose turn it is among the live ones, those that write where that is needed; where none is known to be live, among
+    /// those that nothing is known of.
+    fn next(&self, writes: bool) -> Option<&Arc<Replica>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let turn_of = |health| {
-            let these = || self.replicas.iter().filter(move |replica| replica.health() == health);
+            let is_apt =
+                move |replica: &&Arc<Replica>| replica.health() == health && !(writes && replica.is_degraded());
+            let these = || self.replicas.iter().filter(is_apt);
             these().nth(turn.checked_rem(these().count())?)
         };
         turn_of(Health::Live).or_else(|| turn_of(Health::Unknown))
@@ -221,6 +230,11 @@ fn code_name(code: Code) -> &'static str {
 
 fn no_live_replica(service: &str) -> Status {
     refuse(Error::new(Kind::Unavailable, "unavailable", format!("no replica of the {service} service can be reached")))
+}
+
+fn only_reads(service: &str) -> Status {
+    let message = format!("the {service} service cannot keep anything at the moment; what is there can be read");
+    refuse(Error::new(Kind::Unavailable, "unavailable", message))
 }
 
 fn outcome_unknown(service: &str) -> Status {

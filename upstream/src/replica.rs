@@ -5,7 +5,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -16,15 +16,16 @@ use http::{
 };
 use http_body_util::BodyExt;
 use kernel::error::Chain;
-use runtime::health::NOT_SERVING;
+use runtime::health::{NOT_SERVING, WRITES};
 use tokio::sync::Notify;
 use tonic::{
+    Status,
     body::Body,
     transport::{Channel, Endpoint},
 };
 use tower::{Service, ServiceExt};
 
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
 
 /// TCP connect at most; a host that is there answers in well under a millisecond.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -101,6 +102,8 @@ pub struct Replica {
     health: AtomicU8,
     /// What it says it stands on.
     backend: Mutex<Option<String>>,
+    /// Whether its store cannot be written to.
+    degraded: AtomicBool,
     calls: AtomicU64,
     /// Wakes the health check when a call finds the replica broken.
     pub(super) ejected: Notify,
@@ -118,6 +121,7 @@ impl Replica {
             channel: endpoint(address).connect_lazy(),
             health: AtomicU8::new(Health::Unknown as u8),
             backend: Mutex::default(),
+            degraded: AtomicBool::new(false),
             calls: AtomicU64::new(0),
             ejected: Notify::new(),
         }
@@ -151,6 +155,15 @@ impl Replica {
         *self.backend.lock().unwrap_or_else(PoisonError::into_inner) = Some(backend);
     }
 
+    /// Whether it serves reads only, by what it said last.
+    pub fn is_degraded(&self) -> bool {
+        self.degraded.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_degraded(&self, degraded: bool) {
+        self.degraded.store(degraded, Ordering::Relaxed);
+    }
+
     /// Calls sent to it since the start, health checks not counted.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
@@ -169,12 +182,16 @@ impl Replica {
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let mut channel = self.channel.clone();
         let response = channel.ready().await.map_err(Failure::new)?.call(request).await.map_err(Failure::new)?;
-        if response.headers().contains_key(NOT_SERVING) {
-            return Err(Failure { never_sent: true, going: false, cause: "its store is down".into() });
+        if let Some(refused) = response.headers().get(NOT_SERVING) {
+            let (fault, cause) = match refused == WRITES {
+                true => (Fault::Writes, "its store cannot be written to"),
+                false => (Fault::Replica, "its store is down"),
+            };
+            return Err(Failure { never_sent: true, fault, cause: cause.into() });
         }
         let (mut head, body) = response.into_parts();
-        let body =
-            body.collect().await.map_err(|status| Failure { never_sent: false, going: false, cause: status.into() })?;
+        let broken = |status: Status| Failure { never_sent: false, fault: Fault::Replica, cause: status.into() };
+        let body = body.collect().await.map_err(broken)?;
         if let Some(trailers) = body.trailers() {
             head.extensions.insert(Trailers(trailers.clone()));
         }

@@ -28,22 +28,23 @@ fn serve(app: Router) -> SocketAddr {
 }
 
 /// The call that all replicas have, which counts how often it is `seen`.
-fn with_call(app: Router, refuses: bool, seen: Arc<AtomicUsize>) -> Router {
+fn with_call(app: Router, refuses: Option<&'static str>, seen: Arc<AtomicUsize>) -> Router {
     let answer = move || {
         seen.fetch_add(1, Ordering::Relaxed);
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static("application/grpc"));
-        headers.insert("grpc-status", HeaderValue::from_static(if refuses { "14" } else { "0" }));
-        if refuses {
-            headers.insert(NOT_SERVING, HeaderValue::from_static("1"));
+        headers.insert("grpc-status", HeaderValue::from_static(if refuses.is_some() { "14" } else { "0" }));
+        if let Some(which) = refuses {
+            headers.insert(NOT_SERVING, HeaderValue::from_static(which));
         }
         std::future::ready(headers)
     };
-    app.route("/test.Service/Call", post(answer))
+    let read = async || ([("content-type", "application/grpc"), ("grpc-status", "0")], ());
+    app.route("/test.Service/Call", post(answer)).route("/test.Service/Read", post(read))
 }
 
 /// A replica that is healthy as far as its health tells, and counts the calls that it gets.
-async fn replica(refuses: bool, seen: Arc<AtomicUsize>) -> SocketAddr {
+async fn replica(refuses: Option<&'static str>, seen: Arc<AtomicUsize>) -> SocketAddr {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status(SERVICE, ServingStatus::Serving).await;
     serve(with_call(Routes::new(health).into_axum_router(), refuses, seen))
@@ -86,7 +87,7 @@ impl health_server::Health for Script {
 fn scripted(script: &'static [Answer], seen: &Arc<AtomicUsize>) -> (SocketAddr, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let health = health_server::HealthServer::new(Script(script, Arc::clone(&asked)));
-    (serve(with_call(Routes::new(health).into_axum_router(), false, Arc::clone(seen))), asked)
+    (serve(with_call(Routes::new(health).into_axum_router(), None, Arc::clone(seen))), asked)
 }
 
 /// A balancer, whose health checks end with the guard.
@@ -98,8 +99,8 @@ fn balancer(addresses: &[SocketAddr]) -> (Balancer, tokio_util::sync::DropGuard)
     (Balancer::new("test", SERVICE, &addresses, &metrics, &checks), shutdown.drop_guard())
 }
 
-fn call() -> Request<Body> {
-    let mut request = Request::post("/test.Service/Call").body(Body::empty()).expect("request");
+fn call(method: &str) -> Request<Body> {
+    let mut request = Request::post(format!("/test.Service/{method}")).body(Body::empty()).expect("request");
     let deadline = Instant::now() + Duration::from_secs(20);
     request.extensions_mut().insert(Policy { deadline, repeatable: false });
     request
@@ -117,10 +118,10 @@ async fn eventually(what: &str, condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn what_a_replica_refuses_unseen_goes_to_another_one_even_a_write() {
     let (refused, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let addresses = [replica(true, Arc::clone(&refused)).await, replica(false, Arc::clone(&done)).await];
+    let addresses = [replica(Some("all"), Arc::clone(&refused)).await, replica(None, Arc::clone(&done)).await];
     let (mut balancer, _checks) = balancer(&addresses);
     for _ in 0..10 {
-        let answer = balancer.call(call()).await.expect("done");
+        let answer = balancer.call(call("Call")).await.expect("done");
         assert_eq!(code(&answer), Code::Ok);
     }
     assert_eq!(done.load(Ordering::Relaxed), 10, "each call is done once");
@@ -135,7 +136,7 @@ async fn of_a_replica_that_has_not_answered_yet_nothing_is_claimed_but_calls_may
     assert!(!alone.replicas()[0].is_live());
     eventually("it is asked", || asked.load(Ordering::SeqCst) > 0).await;
     assert!(!alone.replicas()[0].is_live(), "it was asked, and has not answered");
-    alone.call(call()).await.expect("done");
+    alone.call(call("Call")).await.expect("done");
     assert_eq!(silent.load(Ordering::Relaxed), 1);
 
     // Where one is known to be well, calls go there.
@@ -143,7 +144,7 @@ async fn of_a_replica_that_has_not_answered_yet_nothing_is_claimed_but_calls_may
     let (mut both, _checks) = balancer(&[address, known]);
     eventually("one is well", || both.replicas()[1].is_live()).await;
     for _ in 0..10 {
-        both.call(call()).await.expect("done");
+        both.call(call("Call")).await.expect("done");
     }
     assert_eq!((silent.load(Ordering::Relaxed), well.load(Ordering::Relaxed)), (1, 10));
 }
@@ -187,4 +188,25 @@ async fn a_process_that_is_busy_goes_on_with_its_health_checks() {
     thread::sleep(Duration::from_millis(2500));
     assert!(asked.load(Ordering::SeqCst) > before, "nobody asked");
     assert!(balancer.replicas()[0].is_live());
+}
+
+#[tokio::test]
+async fn a_write_refused_unseen_goes_to_one_that_writes_and_reads_go_to_all() {
+    let (refused, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let degraded = async || replica(Some("writes"), Arc::clone(&refused)).await;
+    let addresses = [degraded().await, degraded().await, replica(None, Arc::clone(&done)).await];
+    let (all, _checks) = balancer(&addresses);
+    let writes = (0..30).map(|_| all.clone().call(call("Call")));
+    for answer in futures_util::future::join_all(writes).await {
+        assert_eq!(code(&answer.expect("done")), Code::Ok);
+    }
+    assert_eq!(done.load(Ordering::Relaxed), 30, "each call is done once");
+    eventually("nobody is ejected", || all.replicas().iter().all(|replica| replica.is_live())).await;
+
+    let (mut none_writes, _checks) = balancer(&addresses[..2]);
+    let error = none_writes.call(call("Call")).await.expect_err("nobody writes");
+    assert_eq!((error.code(), error.message().contains("can be read")), (Code::Unavailable, true), "{error}");
+    for _ in 0..10 {
+        assert_eq!(code(&none_writes.call(call("Read")).await.expect("reads go on")), Code::Ok);
+    }
 }

@@ -1,13 +1,14 @@
 //! The embedded store: SQLite in one file, through `storage::sqlite`.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sqlite::Sqlite as Backend};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::PoolState;
-use storage::sqlite::{self, Sqlite};
+use storage::{
+    DataDir,
+    sqlite::{self, Sqlite},
+};
 use uuid::Uuid;
 
 use super::{Error, Store, damaged, some};
@@ -63,8 +64,8 @@ pub struct Embedded(Sqlite);
 
 impl Embedded {
     /// Opens or creates `discourse.db` in `data_dir`, and brings its schema up to date.
-    pub fn open(data_dir: &Path) -> anyhow::Result<Self> {
-        Ok(Self(Sqlite::open(&data_dir.join("discourse.db"), MIGRATIONS)?))
+    pub fn open(data_dir: &DataDir) -> anyhow::Result<Self> {
+        Ok(Self(Sqlite::open(data_dir, "discourse.db", MIGRATIONS)?))
     }
 }
 
@@ -78,8 +79,12 @@ impl Store for Embedded {
         self.0.pool()
     }
 
-    async fn ping(&self) -> Result<(), Error> {
-        Ok(self.0.ping().await?)
+    async fn check_read(&self) -> Result<(), Error> {
+        Ok(self.0.check_read().await?)
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        Ok(self.0.check_write().await?)
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {
@@ -310,14 +315,18 @@ impl From<diesel::result::Error> for Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
     use super::*;
     use crate::store::contract::{self, Fresh};
 
+    fn open(path: &Path) -> Embedded {
+        Embedded::open(&DataDir::open(path, false).expect("ours")).expect("opens")
+    }
+
     async fn fresh() -> Fresh {
         let directory = tempfile::tempdir().expect("directory");
-        let store = Embedded::open(directory.path()).expect("opens");
+        let store = open(directory.path());
         Fresh { store: Arc::new(store), _keep: Box::new(directory) }
     }
 
@@ -326,11 +335,11 @@ mod tests {
     #[tokio::test]
     async fn what_was_kept_is_there_after_reopening() {
         let directory = tempfile::tempdir().expect("directory");
-        let store = Embedded::open(directory.path()).expect("opens");
+        let store = open(directory.path());
         let creator = Uuid::new_v4();
         let channel = contract::open(&store, creator, ChannelType::Public).await;
         drop(store);
-        let store = Embedded::open(directory.path()).expect("opens again");
+        let store = open(directory.path());
         let query = contract::first_page(channel.id);
         assert_eq!(store.channel(&query).await.expect("reads").expect("there").0, channel);
     }

@@ -1,10 +1,11 @@
 //! What the discourse asks of a store, whatever it is. `contract` is the test suite that every store passes.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::PoolState;
+use storage::data_dir;
 use uuid::Uuid;
 
 use crate::{
@@ -17,13 +18,14 @@ mod contract;
 pub mod embedded;
 pub mod postgres;
 
-/// The store that the configuration asks for: PostgreSQL where it names a database, else the embedded one in `data_dir`.
+/// The store that the configuration asks for: PostgreSQL where it names a database, else the embedded one in the
+/// data directory.
 ///
 /// Fails on a URL that cannot be one, and on a directory that cannot be used. To be called in a tokio runtime.
-pub fn open(database_url: Option<&str>, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+pub fn open(database_url: Option<&str>, data_dir: &data_dir::Options) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match database_url {
         Some(url) => Arc::new(postgres::Postgres::connect(url)?),
-        None => Arc::new(embedded::Embedded::open(data_dir)?),
+        None => Arc::new(embedded::Embedded::open(&data_dir.open()?)?),
     })
 }
 
@@ -39,8 +41,11 @@ pub trait Store: Send + Sync + 'static {
     /// The connections to the store.
     fn pool(&self) -> PoolState;
 
-    /// Whether the store answers.
-    async fn ping(&self) -> Result<(), Error>;
+    /// Reads the row that [`Self::check_write`] writes, the way that requests read.
+    async fn check_read(&self) -> Result<(), Error>;
+
+    /// Writes a row of `replica`'s own (who asks, such as `discourse-1`), durably, the way that requests write.
+    async fn check_write(&self, replica: &str) -> Result<(), Error>;
 
     /// The channels of one page that `viewer` may see, newest first, and how many there are on all pages, of one moment.
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error>;

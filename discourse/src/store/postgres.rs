@@ -85,13 +85,17 @@ impl Store for Postgres {
         self.pool.state()
     }
 
-    async fn ping(&self) -> Result<(), Error> {
+    async fn check_read(&self) -> Result<(), Error> {
         bounded(async {
             // At the start, the first answer is worth waiting for. An error would mean that nobody migrates any more.
             let _ = self.schema.clone().wait_for(|schema| !matches!(schema, Schema::Unknown)).await;
             self.connection().await?.batch_execute("SELECT 1").await.map_err(failure)
         })
         .await
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        self.check_read().await
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {

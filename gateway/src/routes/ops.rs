@@ -42,7 +42,7 @@ pub(super) async fn index() -> Json<Index> {
 pub(super) enum Health {
     /// All replicas are up.
     Healthy,
-    /// A replica or Redis is down; what does not need it is served.
+    /// A replica or Redis is down, or a store cannot be written to; what does not need it is served.
     Degraded,
     /// No replica of a service is up, or Redis has not been there since the start.
     Unhealthy,
@@ -56,6 +56,9 @@ pub(super) struct ReplicaStatus {
     /// Whether it takes part in the rotation.
     #[schema(example = true)]
     up: bool,
+    /// Whether it serves reads only, since its store cannot be written to.
+    #[schema(example = false)]
+    degraded: bool,
     /// The store it stands on: embedded, mongodb or postgresql; null until it has told.
     #[schema(example = "embedded")]
     backend: Option<String>,
@@ -78,6 +81,7 @@ impl From<&Balancer> for ServiceStatus {
             .map(|r| ReplicaStatus {
                 address: r.name().to_string(),
                 up: r.is_live(),
+                degraded: r.is_degraded(),
                 backend: r.backend(),
                 calls: r.calls(),
             })
@@ -85,7 +89,7 @@ impl From<&Balancer> for ServiceStatus {
         let up = replicas.iter().filter(|replica| replica.up).count();
         let status = match up {
             0 => Health::Unhealthy,
-            _ if up < replicas.len() => Health::Degraded,
+            _ if up < replicas.len() || replicas.iter().any(|replica| replica.degraded) => Health::Degraded,
             _ => Health::Healthy,
         };
         Self { status, replicas }
@@ -122,8 +126,8 @@ pub(super) struct SystemStatus {
     cache: CacheStatus,
     /// By name: marketplace, discourse.
     #[schema(example = json!({
-        "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "backend": "embedded", "calls": 42}]},
-        "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "backend": "embedded", "calls": 7}]}
+        "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "degraded": false, "backend": "embedded", "calls": 42}]},
+        "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "degraded": false, "backend": "embedded", "calls": 7}]}
     }))]
     services: BTreeMap<&'static str, ServiceStatus>,
     /// Where users and cached answers are kept.

@@ -7,18 +7,21 @@ mod purchases;
 mod rows;
 mod schema;
 
-use std::path::Path;
-
 use anyhow::Context;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
+use chrono::{DateTime, Utc};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::{Caller, Currency, PoolState};
-use storage::sqlite::{self, Sqlite};
+use storage::{
+    DataDir,
+    sqlite::{self, Sqlite},
+};
 
 use super::{Error, Store};
 use crate::{
     config::Options,
+    idempotency::Retention,
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
@@ -34,15 +37,17 @@ pub struct Embedded {
     db: Sqlite,
     /// What a wallet opens with.
     opening: Balances,
+    /// How long the outcomes of purchases count.
+    retention: Retention,
 }
 
 impl Embedded {
     /// Opens or creates `marketplace.db` in `data_dir`, and brings its schema up to date.
-    pub fn open(data_dir: &Path, options: &Options) -> anyhow::Result<Self> {
+    pub fn open(data_dir: &DataDir, options: &Options) -> anyhow::Result<Self> {
         let opening = wallet::opening(options.opening_balance)
             .with_context(|| format!("OPENING_BALANCE is {}: out of range", options.opening_balance))?;
-        let db = Sqlite::open(&data_dir.join("marketplace.db"), MIGRATIONS)?;
-        Ok(Self { db, opening })
+        let db = Sqlite::open(data_dir, "marketplace.db", MIGRATIONS)?;
+        Ok(Self { db, opening, retention: Retention::new(options.idempotency_ttl) })
     }
 }
 
@@ -56,8 +61,12 @@ impl Store for Embedded {
         self.db.pool()
     }
 
-    async fn ping(&self) -> Result<(), Error> {
-        Ok(self.db.ping().await?)
+    async fn check_read(&self) -> Result<(), Error> {
+        Ok(self.db.check_read().await?)
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        Ok(self.db.check_write().await?)
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {
@@ -82,8 +91,13 @@ impl Store for Embedded {
     }
 
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
-        let opening = self.opening;
-        self.db.write(move |connection| purchases::purchase(connection, &attempt, &opening)).await
+        let (opening, retention) = (self.opening, self.retention);
+        self.db.write(move |connection| purchases::purchase(connection, &attempt, &opening, retention)).await
+    }
+
+    async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
+        let retention = self.retention;
+        self.db.write(move |connection| idempotency::forget(connection, retention, at)).await
     }
 
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {

@@ -1,10 +1,12 @@
 //! What the marketplace asks of a store, whatever it is. `contract` is the test suite that every store passes.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bson::oid::ObjectId;
+use chrono::{DateTime, Utc};
 use kernel::{Caller, Currency, Kind, PoolState};
+use storage::data_dir;
 
 use crate::{
     config::Options,
@@ -22,12 +24,16 @@ pub mod mongo;
 use embedded::Embedded;
 use mongo::Mongo;
 
-/// The store that a process is told to use: MongoDB where there is a URI, otherwise the embedded one in `data_dir`. An
-/// error names what is wrong with the configuration; a database that is down is none.
-pub async fn open(mongodb_uri: Option<&str>, data_dir: &Path, options: &Options) -> anyhow::Result<Arc<dyn Store>> {
+/// The store that a process is told to use: MongoDB where there is a URI, otherwise the embedded one in the data
+/// directory. An error names what is wrong with the configuration; a database that is down is none.
+pub async fn open(
+    mongodb_uri: Option<&str>,
+    data_dir: &data_dir::Options,
+    options: &Options,
+) -> anyhow::Result<Arc<dyn Store>> {
     let Some(uri) = mongodb_uri else {
-        let store = Embedded::open(data_dir, options)?;
-        tracing::info!(directory = %data_dir.display(), "items are kept in the embedded store");
+        let store = Embedded::open(&data_dir.open()?, options)?;
+        tracing::info!(directory = %data_dir.data_dir.display(), "items are kept in the embedded store");
         return Ok(Arc::new(store));
     };
     let store = Mongo::connect(uri, options).await?;
@@ -57,8 +63,11 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Whether the store is ready and answers.
-    async fn ping(&self) -> Result<(), Error>;
+    /// Reads the row that [`Self::check_write`] writes, the way that requests read.
+    async fn check_read(&self) -> Result<(), Error>;
+
+    /// Writes a row of `replica`'s own (who asks, such as `marketplace-1`), durably, the way that requests write.
+    async fn check_write(&self, replica: &str) -> Result<(), Error>;
 
     /// The listings of one page, and how many match in all, of one moment.
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error>;
@@ -74,8 +83,12 @@ pub trait Store: Send + Sync + 'static {
     /// What is checked, in this order: the idempotency key, that there is the item, that it is not the buyer's own, that
     /// it is available, that the buyer has its price. The outcome of an attempt with a key, sale or refusal, is remembered
     /// in the same act, and every later attempt of that buyer with that key ends the same; where it is for another item
-    /// or of another type it is refused with [`PurchaseError::IdempotencyKeyReused`].
+    /// or of another type it is refused with [`PurchaseError::IdempotencyKeyReused`]. What does not count any more at the time
+    /// of the attempt, by [`crate::idempotency::Retention`], is as if it had never been.
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error>;
+
+    /// Forgets outcomes that do not count any more at `at`, [`crate::idempotency::BATCH`] of them at most. Tells how many.
+    async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error>;
 
     /// What the owner has. Writes nothing where the owner has an account.
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error>;

@@ -26,6 +26,7 @@ use std::{error::Error as _, time::Duration};
 use anyhow::Context;
 use async_trait::async_trait;
 use bson::{doc, oid::ObjectId};
+use chrono::{DateTime, Utc};
 use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
 use futures_util::FutureExt;
 use kernel::{Caller, Currency, PoolState};
@@ -36,6 +37,7 @@ use tokio::sync::{Mutex, OnceCell, Semaphore};
 use super::{Error, Store};
 use crate::{
     config::Options,
+    idempotency::Retention,
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
@@ -49,7 +51,7 @@ const DEADLINE: Duration = Duration::from_secs(4);
 /// How long [`Store::prepare`] waits before it tries again: doubled from the first to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// A marketplace in one MongoDB database. Until [`Store::prepare`] or [`Store::ping`] has reached and set up the
+/// A marketplace in one MongoDB database. Until [`Store::prepare`] or [`Store::check_read`] has reached and set up the
 /// database, everything else is [`Error::Unavailable`].
 pub struct Mongo {
     client: Client,
@@ -58,6 +60,8 @@ pub struct Mongo {
     collections: Collections,
     /// What a wallet opens with.
     opening: Balances,
+    /// How long the outcomes of purchases count.
+    retention: Retention,
     set_up: OnceCell<()>,
     /// One for each transaction that may run at once.
     permits: Semaphore,
@@ -100,7 +104,8 @@ impl Mongo {
         let database = client.database(&database);
         let collections = Collections::new(&database);
         let (set_up, turn) = (OnceCell::new(), Mutex::default());
-        Ok(Self { client, database, pool, collections, opening, set_up, permits, turn })
+        let retention = Retention::new(options.idempotency_ttl);
+        Ok(Self { client, database, pool, collections, opening, retention, set_up, permits, turn })
     }
 
     /// The name of the database.
@@ -145,9 +150,13 @@ impl Store for Mongo {
         }
     }
 
-    async fn ping(&self) -> Result<(), Error> {
+    async fn check_read(&self) -> Result<(), Error> {
         self.set_up().await.map_err(|failure| Error::Unavailable(failure.into()))?;
         within_deadline(async { Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?) }).await
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        self.check_read().await
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {
@@ -166,10 +175,15 @@ impl Store for Mongo {
     }
 
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
-        self.transact((attempt, &self.opening), |act, (attempt, opening)| {
-            purchases::purchase(act, attempt, opening).boxed()
+        self.transact((attempt, &self.opening, self.retention), |act, (attempt, opening, retention)| {
+            purchases::purchase(act, attempt, opening, *retention).boxed()
         })
         .await
+    }
+
+    async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
+        self.check_set_up()?;
+        within_deadline(attempts::forget(&self.collections.attempts, self.retention, at)).await
     }
 
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {

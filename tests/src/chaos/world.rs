@@ -1,6 +1,6 @@
 //! What chaos is made of: the servers, the stores and the links between them.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use futures_util::future::join_all;
 use lab::{
@@ -10,6 +10,7 @@ use lab::{
     stores::{StoreKind, StoreServer},
     system::{Settings, System, Wiring, capsim},
 };
+use storage::data_dir;
 use tempfile::TempDir;
 
 use super::{
@@ -153,9 +154,8 @@ impl World {
                 server.stop().await;
             }
         }
-        let data = self.directory.path().join("disk/data");
-        let ledger =
-            marketplace::store::open(mongodb.as_deref(), Path::new(&data), &self.settings.economy).await.unwrap();
+        let data = data_dir::Options { data_dir: self.directory.path().join("disk/data"), shared_data: false };
+        let ledger = marketplace::store::open(mongodb.as_deref(), &data, &self.settings.economy).await.unwrap();
         ledger.prepare().await.unwrap();
         Arc::clone(&ledger)
     }

@@ -22,10 +22,10 @@ async fn start(directory: &Path) -> Server {
 }
 
 #[derive(Clone)]
-struct Http(reqwest::Client);
+pub(crate) struct Http(pub(crate) reqwest::Client);
 
 impl Http {
-    async fn post(&self, at: SocketAddr, path: &str, token: &str, body: &Value) -> reqwest::Result<Value> {
+    pub(crate) async fn post(&self, at: SocketAddr, path: &str, token: &str, body: &Value) -> reqwest::Result<Value> {
         let request = self.0.post(format!("http://{at}{path}")).bearer_auth(token).json(body);
         request.send().await?.error_for_status()?.json().await
     }
@@ -35,7 +35,7 @@ impl Http {
         request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
     }
 
-    async fn token(&self, at: SocketAddr, username: &str) -> String {
+    pub(crate) async fn token(&self, at: SocketAddr, username: &str) -> String {
         let credentials = json!({"username": username, "password": "correct horse"});
         self.post(at, "/auth/register", "", &credentials).await.unwrap();
         self.login(at, username).await

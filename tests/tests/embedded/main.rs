@@ -5,9 +5,12 @@
 mod access_log;
 mod clock;
 mod crash;
+mod data_dir;
+mod disk;
 #[path = "../journeys/mod.rs"]
 mod journeys;
 mod listen;
+mod process;
 mod quick_start;
 mod seed;
 mod traces;

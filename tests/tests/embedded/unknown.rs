@@ -29,7 +29,7 @@ async fn a_gateway_claims_nothing_of_replicas_that_have_not_answered() {
         jwt_secret: tests::JWT_SECRET.to_owned().into(),
         password_rounds: 1000,
         options,
-        stores: Stores::Embedded { data_dir: data.path().to_owned() },
+        stores: Stores::Embedded { data_dir: storage::DataDir::open(data.path(), false).unwrap() },
         clock: kernel::Clock::system(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

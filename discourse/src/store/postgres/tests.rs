@@ -75,7 +75,7 @@ impl Drop for Database {
 async fn start() -> (Postgres, Database) {
     let database = Database::create().await;
     let store = Postgres::on(database.config());
-    store.ping().await.expect("ready");
+    store.check_read().await.expect("ready");
     (store, database)
 }
 
@@ -89,7 +89,7 @@ contract::store_contract!(fresh);
 /// Waits until the store answers.
 async fn answers(store: &Postgres) {
     let answer = async {
-        while store.ping().await.is_err() {
+        while store.check_read().await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -128,13 +128,13 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 async fn stores_that_start_at_once_migrate_once() {
     let database = Database::create().await;
     let stores: Vec<_> = (0..8).map(|_| Postgres::on(database.config())).collect();
-    for first_answer in join_all(stores.iter().map(Store::ping)).await {
+    for first_answer in join_all(stores.iter().map(Store::check_read)).await {
         first_answer.expect("no attempt fails");
     }
     let channel = contract::open(&stores[0], Uuid::new_v4(), ChannelType::Public).await;
     assert_eq!(stores[7].channel(&contract::first_page(channel.id)).await.expect("reads").expect("there").0, channel);
     let again = Postgres::on(database.config());
-    again.ping().await.expect("nothing is left to do");
+    again.check_read().await.expect("nothing is left to do");
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("address");
     let store = Postgres::connect(&format!("postgres://postgres@{free}/discourse")).expect("a URL");
     let start = Instant::now();
-    assert!(unavailable(store.ping().await).contains("Connection refused"));
+    assert!(unavailable(store.check_read().await).contains("Connection refused"));
     assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("Connection refused"));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
@@ -153,14 +153,14 @@ async fn a_server_that_is_silent_is_unavailable_in_time() {
     let address = silent.local_addr().expect("address");
     let store = Postgres::connect(&format!("postgres://postgres@{address}/discourse")).expect("a URL");
     assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("not been looked at"));
-    assert!(unavailable(store.ping().await).contains("did not greet"));
+    assert!(unavailable(store.check_read().await).contains("did not greet"));
 }
 
 #[tokio::test]
 async fn a_database_that_comes_later_is_found() {
     let database = Database::named();
     let store = Postgres::on(database.config());
-    assert!(unavailable(store.ping().await).contains("does not exist"));
+    assert!(unavailable(store.check_read().await).contains("does not exist"));
     database.administer(&format!("CREATE DATABASE {}", database.name)).await;
     answers(&store).await;
 }
@@ -246,7 +246,7 @@ async fn a_call_waits_for_a_busy_connection_but_not_for_ever() {
     }
     assert_eq!(held.len(), 10);
     unavailable(store.channel(&contract::first_page(1)).await);
-    let (answer, ()) = tokio::join!(store.ping(), async { held.truncate(9) });
+    let (answer, ()) = tokio::join!(store.check_read(), async { held.truncate(9) });
     answer.expect("answers on the one that was given back");
 }
 

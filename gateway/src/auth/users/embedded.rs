@@ -1,7 +1,5 @@
 //! Users in the embedded database.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use chrono::DateTime;
 use diesel::{
@@ -10,7 +8,10 @@ use diesel::{
 };
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::PoolState;
-use storage::sqlite::{self, Sqlite};
+use storage::{
+    DataDir,
+    sqlite::{self, Sqlite},
+};
 use uuid::Uuid;
 
 use super::{User, Users, UsersError};
@@ -32,9 +33,9 @@ diesel::table! {
 pub(crate) struct EmbeddedUsers(Sqlite);
 
 impl EmbeddedUsers {
-    /// Opens or creates `data_dir/gateway.db`.
-    pub(crate) fn open(data_dir: &Path) -> anyhow::Result<Self> {
-        Ok(Self(Sqlite::open(&data_dir.join("gateway.db"), MIGRATIONS)?))
+    /// Opens or creates `gateway.db` in `data_dir`.
+    pub(crate) fn open(data_dir: &DataDir) -> anyhow::Result<Self> {
+        Ok(Self(Sqlite::open(data_dir, "gateway.db", MIGRATIONS)?))
     }
 
     /// The connections to the database.
@@ -113,7 +114,7 @@ mod tests {
 
     async fn fresh() -> Fresh {
         let directory = tempfile::tempdir().expect("directory");
-        let users = EmbeddedUsers::open(directory.path()).expect("opens");
+        let users = EmbeddedUsers::open(&DataDir::open(directory.path(), false).expect("ours")).expect("opens");
         Fresh { users: Arc::new(users), _keep: Box::new(directory) }
     }
 

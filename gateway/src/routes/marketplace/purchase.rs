@@ -97,7 +97,8 @@ pub(crate) struct NewPurchase {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "only described: an optional header")]
 struct IdempotencyKey {
-    /// 1 to 255 visible ASCII characters, one for each purchase, such as a UUID: a retry with it gets the first outcome.
+    /// 1 to 255 visible ASCII characters, one for each purchase, such as a UUID: a retry with it gets the first outcome,
+    /// for 7 days where that was a purchase (`IDEMPOTENCY_TTL` of the marketplace), for an hour where it was a refusal.
     #[param(rename = "Idempotency-Key", value_type = String, required = false, pattern = "^[!-~]{1,255}$")]
     key: Option<String>,
 }

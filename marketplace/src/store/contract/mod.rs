@@ -54,6 +54,8 @@ macro_rules! store_contract {
                 retries_at_once_end_as_one_purchase,
                 a_key_is_for_one_purchase_of_one_buyer,
                 a_refusal_is_remembered,
+                outcomes_count_for_their_time_and_not_longer,
+                old_outcomes_are_forgotten_and_no_others,
             ]
         }
         $crate::store::contract::store_contract! { @cases $fresh, 1_000,

@@ -1,12 +1,16 @@
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use kernel::{Caller, Currency, Money};
 
 use super::{OPENING, amounts, attempt, buy, dollars, sell, usd, user};
 use crate::{
     id,
+    idempotency::BATCH,
     item::{self, Item, ItemNotFound, ItemStatus},
-    purchase::{PurchaseError, TransactionStatus, TransactionType},
+    purchase::{PurchaseError, Sale, TransactionStatus, TransactionType},
     store::Store,
+    time,
 };
 
 /// US cents that wallets open with.
@@ -146,4 +150,65 @@ pub(crate) async fn a_refusal_is_remembered(store: &dyn Store) {
     assert_eq!(buy(store, &late, &dear, Some("late")).await, Err(PurchaseError::ItemNotAvailable));
     assert_eq!(buy(store, &seller, &dear, Some("own")).await, Err(PurchaseError::OwnItem));
     assert_eq!(buy(store, &seller, &dear, Some("own")).await, Err(PurchaseError::OwnItem));
+}
+
+/// How an attempt ends that comes so long after another one.
+async fn buy_after(
+    store: &dyn Store,
+    buyer: &Caller,
+    item: &Item,
+    key: &str,
+    later: Duration,
+) -> Result<Sale, PurchaseError> {
+    let mut attempt = attempt(buyer, item, Some(key));
+    attempt.at += later;
+    store.purchase(attempt).await.expect("no failure")
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+/// As long as a test may take.
+const MINUTE: Duration = Duration::from_secs(60);
+
+pub(crate) async fn outcomes_count_for_their_time_and_not_longer(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let (item, other) = (sell(store, &seller, usd(1)).await, sell(store, &seller, usd(1)).await);
+    let nowhere = Item { id: id::next(), ..item.clone() };
+
+    let sale = buy(store, &buyer, &item, Some("sale")).await;
+    assert!(sale.is_ok());
+    assert_eq!(buy_after(store, &buyer, &item, "sale", WEEK - MINUTE).await, sale);
+    let reused = Err(PurchaseError::IdempotencyKeyReused);
+    assert_eq!(buy_after(store, &buyer, &other, "sale", WEEK - MINUTE).await, reused);
+    // From then on it is a new key: what it bought stays bought.
+    let late = buy_after(store, &buyer, &item, "sale", WEEK + MINUTE).await;
+    assert_eq!(late, Err(PurchaseError::ItemNotAvailable));
+    assert_eq!(buy_after(store, &buyer, &other, "sale", WEEK + 2 * MINUTE).await, reused, "it is remembered again");
+
+    let missing = buy(store, &buyer, &nowhere, Some("refusal")).await;
+    assert_eq!(missing, Err(ItemNotFound.into()));
+    store.create_item(&seller, &nowhere).await.expect("creates");
+    assert_eq!(buy_after(store, &buyer, &nowhere, "refusal", HOUR - MINUTE).await, missing);
+    buy_after(store, &buyer, &nowhere, "refusal", HOUR + MINUTE).await.expect("counts no longer");
+    assert_eq!(dollars(store, &buyer).await, CENTS - 2);
+}
+
+pub(crate) async fn old_outcomes_are_forgotten_and_no_others(store: &dyn Store) {
+    let (seller, buyer) = (user("seller"), user("buyer"));
+    let item = sell(store, &seller, usd(1)).await;
+    let nowhere = Item { id: id::next(), ..item.clone() };
+    let sale = buy(store, &buyer, &item, Some("sale")).await;
+    let keys: Vec<_> = (0..BATCH + 3).map(|n| format!("refusal-{n}")).collect();
+    for some in keys.chunks(50) {
+        join_all(some.iter().map(|key| buy(store, &buyer, &nowhere, Some(key)))).await;
+    }
+    let now = time::now();
+    let forget = async |later| store.forget_outcomes(now + later).await.expect("no failure");
+    assert_eq!(forget(HOUR - 5 * MINUTE).await, 0);
+    assert_eq!(forget(HOUR + MINUTE).await, BATCH, "at once");
+    assert_eq!(forget(HOUR + MINUTE).await, 3);
+    assert_eq!(forget(HOUR + MINUTE).await, 0);
+    assert_eq!(buy(store, &buyer, &item, Some("sale")).await, sale, "a sale is kept");
+    assert_eq!(forget(WEEK + MINUTE).await, 1);
+    assert_eq!(buy(store, &buyer, &item, Some("sale")).await, Err(PurchaseError::ItemNotAvailable));
 }

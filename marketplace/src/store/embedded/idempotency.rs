@@ -1,13 +1,17 @@
 //! What buyers were told the first time, in SQLite.
 
-use diesel::{prelude::*, sqlite::Sqlite};
+use chrono::{DateTime, Utc};
+use diesel::{prelude::*, sql_types::BigInt, sqlite::Sqlite};
 
 use super::{
     Error,
     rows::{ItemRow, TransactionRow, money},
     schema::{idempotency_keys, items, transactions},
 };
-use crate::purchase::{Attempt, IdempotencyKey, PurchaseError, Sale};
+use crate::{
+    idempotency::{BATCH, Retention},
+    purchase::{Attempt, IdempotencyKey, PurchaseError, Sale},
+};
 
 /// The outcome of a sale; refusals go by their reasons.
 const COMPLETED: &str = "completed";
@@ -22,20 +26,28 @@ struct KeyRow {
     currency: Option<String>,
     price: Option<i64>,
     balance: Option<i64>,
+    created_at: i64,
 }
 
-/// How the first attempt of this buyer with this key ended; `None` where this is the first.
+/// How the first attempt of this buyer with this key ended; `None` where this is the first, or the first one after what
+/// was remembered does not count any more.
 pub(super) fn recall(
     connection: &mut SqliteConnection,
     attempt: &Attempt,
     key: &IdempotencyKey,
+    retention: Retention,
 ) -> Result<Option<Result<Sale, PurchaseError>>, Error> {
-    let row: Option<KeyRow> = idempotency_keys::table
-        .find((attempt.buyer.id.to_string(), key.as_str()))
-        .select(KeyRow::as_select())
-        .get_result(connection)
-        .optional()?;
+    let same_key = || idempotency_keys::table.find((attempt.buyer.id.to_string(), key.as_str()));
+    let row: Option<KeyRow> = same_key().select(KeyRow::as_select()).get_result(connection).optional()?;
     let Some(row) = row else { return Ok(None) };
+    let since = match row.transaction_id {
+        Some(_) => retention.sales_since(attempt.at),
+        None => retention.refusals_since(attempt.at),
+    };
+    if row.created_at <= since.timestamp_micros() {
+        diesel::delete(same_key()).execute(connection)?;
+        return Ok(None);
+    }
     if row.item_id != attempt.order.item_id.to_hex() || row.kind != attempt.order.kind.as_str() {
         return Ok(Some(Err(PurchaseError::IdempotencyKeyReused)));
     }
@@ -81,6 +93,29 @@ pub(super) fn remember(
         ))
         .execute(connection)?;
     Ok(())
+}
+
+/// Forgets outcomes that do not count any more at `at`, a batch of them at most.
+pub(super) fn forget(
+    connection: &mut SqliteConnection,
+    retention: Retention,
+    at: DateTime<Utc>,
+) -> Result<usize, Error> {
+    let mut forgotten = 0;
+    for (kind, since) in [
+        ("transaction_id IS NOT NULL", retention.sales_since(at)),
+        ("transaction_id IS NULL", retention.refusals_since(at)),
+    ] {
+        let forget = format!(
+            "DELETE FROM idempotency_keys WHERE (buyer_id, key) IN
+                 (SELECT buyer_id, key FROM idempotency_keys WHERE {kind} AND created_at <= ? LIMIT ?)"
+        );
+        forgotten += diesel::sql_query(forget)
+            .bind::<BigInt, _>(since.timestamp_micros())
+            .bind::<BigInt, _>((BATCH - forgotten) as i64)
+            .execute(connection)?;
+    }
+    Ok(forgotten)
 }
 
 fn sale(connection: &mut SqliteConnection, transaction: &str, item: &str) -> Result<Sale, Error> {

@@ -9,6 +9,7 @@ use super::{
     schema::transactions,
 };
 use crate::{
+    idempotency::Retention,
     item::ItemNotFound,
     ledger::EntryKind,
     purchase::{Attempt, PurchaseError, Sale, Transaction},
@@ -22,10 +23,11 @@ pub(super) fn purchase(
     connection: &mut SqliteConnection,
     attempt: &Attempt,
     opening: &Balances,
+    retention: Retention,
 ) -> Result<Result<Sale, PurchaseError>, Error> {
     let key = attempt.order.idempotency_key.as_ref();
     if let Some(key) = key
-        && let Some(outcome) = idempotency::recall(connection, attempt, key)?
+        && let Some(outcome) = idempotency::recall(connection, attempt, key, retention)?
     {
         return Ok(outcome);
     }

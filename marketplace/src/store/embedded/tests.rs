@@ -8,14 +8,19 @@ use crate::store::contract::{Fresh, amounts, assert_sound, buy, sell, store_cont
 
 async fn fresh(opening_balance: i64) -> Fresh {
     let directory = tempfile::tempdir().expect("directory");
-    let store = Arc::new(Embedded::open(directory.path(), &Options { opening_balance }).expect("opens"));
+    let store = Arc::new(open_with(directory.path(), opening_balance).expect("opens"));
     Fresh { store, _keep: Box::new(directory) }
 }
 
 store_contract!(fresh);
 
 fn open(data_dir: &Path) -> Embedded {
-    Embedded::open(data_dir, &Options { opening_balance: 1_000 }).expect("opens")
+    open_with(data_dir, 1_000).expect("opens")
+}
+
+fn open_with(data_dir: &Path, opening_balance: i64) -> anyhow::Result<Embedded> {
+    let options = Options { opening_balance, ..Options::default() };
+    Embedded::open(&DataDir::open(data_dir, true)?, &options)
 }
 
 async fn execute(store: &Embedded, sql: &'static str) -> Result<usize, Error> {
@@ -98,7 +103,6 @@ async fn the_schema_refuses_a_debt_and_an_overflow() {
 #[test]
 fn an_opening_balance_beyond_64_bits_is_refused_by_name() {
     let directory = tempfile::tempdir().expect("directory");
-    let options = Options { opening_balance: 92_233_720_369 };
-    let error = Embedded::open(directory.path(), &options).err().expect("too much");
+    let error = open_with(directory.path(), 92_233_720_369).err().expect("too much");
     assert!(error.to_string().contains("OPENING_BALANCE"), "{error}");
 }

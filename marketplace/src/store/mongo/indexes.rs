@@ -8,7 +8,14 @@ use mongodb::{IndexModel, options::IndexOptions};
 /// The indexes of each collection. `accounts` and `entries` are found by `_id` alone.
 pub(super) fn all() -> [(&'static str, Vec<IndexModel>); 3] {
     [
-        ("attempts", vec![unique(doc! { "buyerId": 1, "idempotencyKey": 1 })]),
+        (
+            "attempts",
+            vec![
+                unique(doc! { "buyerId": 1, "idempotencyKey": 1 }),
+                // Those that are old are forgotten, refusals sooner than sales.
+                plain(doc! { "outcome": 1, "createdAt": 1 }),
+            ],
+        ),
         ("items", items()),
         (
             "transactions",

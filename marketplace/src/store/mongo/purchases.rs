@@ -7,6 +7,7 @@ use super::{
     transaction::{Act, Halt},
 };
 use crate::{
+    idempotency::Retention,
     item::ItemNotFound,
     purchase::{Attempt, PurchaseError, Sale},
     wallet::Balances,
@@ -19,10 +20,11 @@ pub(super) async fn purchase(
     act: &mut Act<'_>,
     attempt: &Attempt,
     opening: &Balances,
+    retention: Retention,
 ) -> Result<Result<Sale, PurchaseError>, Halt> {
     let key = attempt.order.idempotency_key.as_ref();
     if let Some(key) = key
-        && let Some(outcome) = attempts::recall(act, attempt, key).await?
+        && let Some(outcome) = attempts::recall(act, attempt, key, retention).await?
     {
         return Ok(outcome);
     }

@@ -1,0 +1,2 @@
+DROP INDEX refusals_by_age;
+DROP INDEX sales_by_age;
