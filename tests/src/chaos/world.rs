@@ -119,7 +119,8 @@ impl World {
         let place = directory.path().join("disk");
         std::fs::create_dir(&place).unwrap();
         let disk = Disk::mount(&place);
-        let server = capsim(&settings, &place, &[]);
+        let data = place.join("data").display().to_string();
+        let server = capsim(&settings, directory.path(), &[("DATA_DIR", &data)]);
         let door = Link::to(server.address(), "clients → gateway-1".to_owned(), seed);
         Self {
             doors: vec![door.address()],
