@@ -1,6 +1,10 @@
 //! What chaos is made of: the servers, the stores and the links between them.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures_util::future::join_all;
 use lab::{
@@ -133,6 +137,12 @@ impl World {
             settings,
             directory,
         }
+    }
+
+    /// Where logs stay, for whoever is to find out why, when everything has ended.
+    pub(super) fn keep_logs(&mut self) -> PathBuf {
+        self.directory.disable_cleanup(true);
+        self.directory.path().to_owned()
     }
 
     pub(super) fn inventory(&self) -> Inventory {
