@@ -30,7 +30,8 @@ pub struct Config {
     /// Ports of the discourse replicas, comma-separated; as many replicas as ports.
     #[arg(long, env = "DISCOURSE_PORTS", value_delimiter = ',', default_value = "4001,4002,4003")]
     pub discourse_ports: Vec<u16>,
-    /// File to write once everything serves, for programs: JSON with the address of everything. Removed at the end.
+    /// File to write once everything serves, for programs: JSON with the address of everything. Removed at the end. Its
+    /// directory must exist.
     #[arg(long, env = "READY_FILE")]
     pub ready_file: Option<PathBuf>,
     /// Key that signs the tokens, 32 bytes or more; by default a random one in the data directory.

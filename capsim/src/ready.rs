@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::ErrorKind,
+    io::{self, ErrorKind},
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -17,6 +17,9 @@ use crate::System;
 
 /// Between two looks at `/status`.
 const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Between two attempts to write the file.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Where everything is.
 #[derive(Serialize)]
@@ -40,8 +43,11 @@ impl From<&System> for Places {
     }
 }
 
-/// Takes away what an earlier process has left.
+/// Takes away what an earlier process has left; an error where the file could never be written.
 pub(crate) fn forget(file: &Path) -> anyhow::Result<()> {
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let is_there = directory.is_none_or(Path::is_dir);
+    anyhow::ensure!(is_there, "READY_FILE must be in a directory that exists, it is {}", file.display());
     match fs::remove_file(file) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot replace the ready file {}", file.display()))
@@ -55,12 +61,23 @@ pub(crate) async fn announce(file: PathBuf, places: Places, shutdown: Cancellati
     if shutdown.run_until_cancelled(serves(&places.gateway)).await.is_none() {
         return Ok(());
     }
-    let mut aside = file.clone().into_os_string();
-    aside.push(format!(".{}", places.pid));
-    let written = fs::write(&aside, serde_json::to_vec(&places)?).and_then(|()| fs::rename(&aside, &file));
-    written.with_context(|| format!("cannot write the ready file {}", file.display()))?;
+    // The system serves with a disk that is full; who waits for this file gets it once there is room.
+    while let Err(error) = write(&file, &places) {
+        tracing::error!(%error, file = %file.display(), "cannot write the ready file");
+        if shutdown.run_until_cancelled(tokio::time::sleep(RETRY)).await.is_none() {
+            return Ok(());
+        }
+    }
     shutdown.cancelled().await;
     forget(&file)
+}
+
+/// Written aside, then renamed: who finds it finds all of it.
+fn write(file: &Path, places: &Places) -> io::Result<()> {
+    let mut aside = file.as_os_str().to_owned();
+    aside.push(format!(".{}", places.pid));
+    fs::write(&aside, serde_json::to_vec(places)?)?;
+    fs::rename(&aside, file)
 }
 
 /// Returns when all is healthy.

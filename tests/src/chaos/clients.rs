@@ -104,7 +104,7 @@ impl Client {
 
     async fn list_item(&mut self) {
         let (name, door, begun) = (self.unique("item"), self.door(), Instant::now());
-        let price = self.random.i64(100..6000);
+        let price = self.random.i64(1000..9000);
         let currency = if self.random.bool() { "USD" } else { "EUR" };
         let body = json!({
             "name": name, "description": "Well made, hardly used.", "category": "asset", "currency": currency,
@@ -227,11 +227,12 @@ impl Client {
         if answer.status == 409 && refusals.contains(&answer.code.as_str()) {
             return Outcome::Refused(answer.code);
         }
-        // A 5xx that is none of the contract was noted already; it may have happened all the same.
-        if !answer.is_fault() && answer.status < 500 {
-            self.unexpected(what, &answer);
+        if answer.is_fault() || answer.status >= 500 {
+            // A 5xx that is none of the contract was noted already; it may have happened all the same.
+            return Outcome::Unknown;
         }
-        Outcome::Unknown
+        self.unexpected(what, &answer);
+        Outcome::Refused(answer.code)
     }
 
     /// Reads what was just written, and keeps it to be read again.

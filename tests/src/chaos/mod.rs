@@ -137,6 +137,9 @@ pub async fn run(options: Options, say: fn(&str)) -> Report {
                 .map(|line| format!("{} panicked: {line}", server.name())),
         );
     }
+    if !violations.is_empty() {
+        say(&format!("The logs of all processes are in {}", world.keep_logs().display()));
+    }
     Report { options, plan, numbers: tally.numbers(), recovery: recovery.unwrap_or(within), violations }
 }
 

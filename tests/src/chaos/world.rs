@@ -1,6 +1,10 @@
 //! What chaos is made of: the servers, the stores and the links between them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures_util::future::join_all;
 use lab::{
@@ -120,7 +124,8 @@ impl World {
         let place = directory.path().join("disk");
         std::fs::create_dir(&place).unwrap();
         let disk = Disk::mount(&place);
-        let server = capsim(&settings, &place, &[]);
+        let data = place.join("data").display().to_string();
+        let server = capsim(&settings, directory.path(), &[("DATA_DIR", &data)]);
         let door = Link::to(server.address(), "clients → gateway-1".to_owned(), seed);
         Self {
             doors: vec![door.address()],
@@ -133,6 +138,12 @@ impl World {
             settings,
             directory,
         }
+    }
+
+    /// Where logs stay, for whoever is to find out why, when everything has ended.
+    pub(super) fn keep_logs(&mut self) -> PathBuf {
+        self.directory.disable_cleanup(true);
+        self.directory.path().to_owned()
     }
 
     pub(super) fn inventory(&self) -> Inventory {

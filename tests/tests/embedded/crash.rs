@@ -160,6 +160,7 @@ async fn a_bad_setting_is_named_with_what_it_should_be() {
         ("OPENING_BALANCE", "-1", "OPENING_BALANCE"),
         ("RUST_LOG", "a=b=c", "RUST_LOG"),
         ("JWT_SECRET", "hunter2", "32 bytes"),
+        ("READY_FILE", "/nowhere/ready.json", "READY_FILE must be in a directory that exists"),
     ] {
         let data = tempfile::tempdir().unwrap();
         let output = Command::new(binary("capsim"))
