@@ -34,9 +34,6 @@ pub(crate) async fn start(builder: &SystemBuilder, databases: Arc<Databases>) ->
     // To look at the ledger from behind.
     let economy = marketplace::config::Options { opening_balance: builder.opening_balance };
     let items = marketplace::store::open(Some(&databases.mongodb_uri), Path::new(""), &economy).await.unwrap();
-    // The replicas do the same; whoever comes first.
-    let prepared = Arc::clone(&items);
-    tokio::spawn(async move { prepared.prepare().await });
     Parts { gateway, marketplace, discourse, items, keep: Box::new((databases, logs)) }
 }
 

@@ -21,7 +21,7 @@ mod set_up;
 mod transaction;
 mod validators;
 
-use std::{error::Error as _, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -29,9 +29,10 @@ use bson::{doc, oid::ObjectId};
 use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
 use futures_util::FutureExt;
 use kernel::{Caller, Currency, PoolState};
-use mongodb::{Client, Collection, Database};
+use mongodb::{Client, Collection, Database, options::ClientOptions};
 use pool::Pool;
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use storage::readiness::{NotReady, Readiness};
+use transaction::{Transactions, Work};
 
 use super::{Error, Store};
 use crate::{
@@ -46,23 +47,14 @@ use crate::{
 /// The longest that one call works on the database, retries included. Callers wait 5 s.
 const DEADLINE: Duration = Duration::from_secs(4);
 
-/// How long [`Store::prepare`] waits before it tries again: doubled from the first to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-
-/// A marketplace in one MongoDB database. Until [`Store::prepare`] or [`Store::ping`] has reached and set up the
-/// database, everything else is [`Error::Unavailable`].
+/// A marketplace in one MongoDB database, which is reached and set up in the background.
 pub struct Mongo {
-    client: Client,
     database: Database,
+    transactions: Arc<Transactions>,
     pool: Pool,
-    collections: Collections,
     /// What a wallet opens with.
     opening: Balances,
-    set_up: OnceCell<()>,
-    /// One for each transaction that may run at once.
-    permits: Semaphore,
-    /// Held by the one transaction that is tried again.
-    turn: Mutex<()>,
+    readiness: Readiness,
 }
 
 /// The typed collections.
@@ -87,20 +79,30 @@ impl Collections {
 }
 
 impl Mongo {
-    /// A store in the database that `uri` names, `marketplace` where it names none. Connects to nothing yet: an error is
-    /// one of the configuration.
+    /// A store in the database that `uri` names, `marketplace` where it names none, reachable or not. Until it is set up,
+    /// which is tried in the background, calls are [`Error::Unavailable`], except that they wait for the first attempt.
+    /// An error is one of the configuration. To be called in a tokio runtime.
     pub async fn connect(uri: &str, options: &Options) -> anyhow::Result<Self> {
+        Self::on(client::settings(uri).await?, options)
+    }
+
+    fn on(mut settings: ClientOptions, options: &Options) -> anyhow::Result<Self> {
         let opening = wallet::opening(options.opening_balance)
             .with_context(|| format!("OPENING_BALANCE is {}: out of range", options.opening_balance))?;
-        let mut settings = client::settings(uri).await?;
         let pool = Pool::watch(&mut settings);
-        let permits = Semaphore::new(client::transactions_at_once(&settings));
+        let at_once = client::transactions_at_once(&settings);
         let database = settings.default_database.clone().unwrap_or_else(|| client::DATABASE.to_owned());
         let client = Client::with_options(settings).context("MONGODB_URI cannot be used")?;
         let database = client.database(&database);
-        let collections = Collections::new(&database);
-        let (set_up, turn) = (OnceCell::new(), Mutex::default());
-        Ok(Self { client, database, pool, collections, opening, set_up, permits, turn })
+        let transactions = Arc::new(Transactions::new(client, Collections::new(&database), at_once));
+        let readiness = Readiness::begin({
+            let (database, transactions) = (database.clone(), Arc::clone(&transactions));
+            move || {
+                let (database, transactions) = (database.clone(), Arc::clone(&transactions));
+                async move { set_up::run(&database, &transactions).await }
+            }
+        });
+        Ok(Self { database, transactions, pool, opening, readiness })
     }
 
     /// The name of the database.
@@ -108,14 +110,13 @@ impl Mongo {
         self.database.name()
     }
 
-    /// Brings the database into the state that this store needs, once. It can be cut off and begun again at any point.
-    async fn set_up(&self) -> Result<(), set_up::Failure> {
-        self.set_up.get_or_try_init(|| set_up::run(self)).await.copied()
-    }
-
-    fn check_set_up(&self) -> Result<(), Error> {
-        let done = self.set_up.initialized();
-        done.then_some(()).ok_or_else(|| Error::Unavailable("the database is not set up yet".into()))
+    /// Does `work` in a transaction, within [`DEADLINE`]. `context` is what it needs to know.
+    async fn transact<C: Sync, T>(&self, context: C, work: impl Work<C, T>) -> Result<T, Error> {
+        within_deadline(async {
+            self.readiness.ready().await?;
+            self.transactions.run(&context, &work).await
+        })
+        .await
     }
 }
 
@@ -129,25 +130,16 @@ impl Store for Mongo {
         self.pool.state()
     }
 
-    async fn prepare(&self) -> anyhow::Result<()> {
-        let (mut pause, longest) = PAUSES;
-        loop {
-            match self.set_up().await {
-                Ok(()) => return Ok(()),
-                Err(failure @ set_up::Failure::NoTransactions) => return Err(failure.into()),
-                Err(set_up::Failure::Store(error)) => {
-                    let cause = error.source();
-                    tracing::warn!(cause, "MongoDB is not ready for use: trying again in {pause:?}");
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
-        }
+    async fn unusable(&self) -> anyhow::Error {
+        self.readiness.unusable().await.into()
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        self.set_up().await.map_err(|failure| Error::Unavailable(failure.into()))?;
-        within_deadline(async { Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?) }).await
+        within_deadline(async {
+            self.readiness.ready().await?;
+            Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?)
+        })
+        .await
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {
@@ -173,12 +165,13 @@ impl Store for Mongo {
     }
 
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {
-        self.check_set_up()?;
-        let id = owner.id.to_string();
-        // One document is of one moment by itself.
-        let found =
-            within_deadline(async { Ok(self.collections.accounts.find_one(doc! { "_id": id }).await?) }).await?;
-        if let Some(account) = found {
+        let found = within_deadline(async {
+            self.readiness.ready().await?;
+            // One document is of one moment by itself.
+            let id = doc! { "_id": owner.id.to_string() };
+            Ok(self.transactions.collections.accounts.find_one(id).await?)
+        });
+        if let Some(account) = found.await? {
             return account.wallet();
         }
         let open = self.transact((owner, &self.opening), |act, (owner, opening)| {
@@ -193,6 +186,12 @@ impl Store for Mongo {
 
     async fn audit(&self) -> Result<Vec<Discrepancy>, Error> {
         self.transact((), |act, ()| ledger::audit(act).boxed()).await
+    }
+}
+
+impl From<NotReady> for Error {
+    fn from(problem: NotReady) -> Self {
+        Self::Unavailable(problem.into())
     }
 }
 
