@@ -50,8 +50,9 @@ pub async fn serve(
         let store = Arc::clone(&store);
         move || store.pool()
     };
-    let replica = Replica::new("discourse", SERVICE, instance, store.backend(), pool).await?;
+    let checks = (|| store.check_read(), || store.check_write(&instance));
+    let replica = Replica::new("discourse", SERVICE, instance.clone(), store.backend(), pool).await?;
     let mut routes = RoutesBuilder::default();
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
-    replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, || store.ping(), shutdown).await
+    replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown).await
 }

@@ -57,14 +57,15 @@ pub async fn serve(
         let store = Arc::clone(&store);
         move || store.pool()
     };
-    let replica = Replica::new("marketplace", SERVICE, instance, store.backend(), pool).await?;
+    let checks = (|| store.check_read(), || store.check_write(&instance));
+    let replica = Replica::new("marketplace", SERVICE, instance.clone(), store.backend(), pool).await?;
     let meter = replica.metrics().meter().clone();
     let service = Service { store: Arc::clone(&store), economy: Economy::new(&meter) };
     let mut routes = RoutesBuilder::default();
     routes.add_service(MarketplaceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES));
     let serving = async {
         tokio::join!(
-            replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, || store.ping(), shutdown.clone()),
+            replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
             ledger::watch(&*store, &meter, &shutdown),
         )
     };

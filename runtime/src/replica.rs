@@ -1,6 +1,12 @@
 //! A service replica's one port: its gRPC service, reflection, health, and `/status` and `/metrics` over HTTP/1.1.
 
-use std::{any::Any, collections::HashSet, error::Error, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    collections::{HashMap, HashSet},
+    error::Error,
+    sync::Arc,
+    time::Instant,
+};
 
 use axum::{
     Json, Router,
@@ -12,7 +18,7 @@ use axum::{
 };
 use kernel::PoolState;
 use prost::Message;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     deadline::deadline,
-    health::{Health, serving},
+    health::{Condition, Gate, Health, Late, serving},
     metrics::{self, Metrics},
     observe::{Observer, is_grpc},
     server,
@@ -57,7 +63,7 @@ impl Replica {
         let health = Health::new(name).await;
         metrics.watch_store(backend, {
             let health = health.clone();
-            move || health.is_healthy()
+            move || health.condition() == Condition::Healthy
         });
         Ok(Self { instance, backend, health, metrics, started: Instant::now() })
     }
@@ -67,27 +73,29 @@ impl Replica {
         &self.metrics
     }
 
-    /// Serves the replica's own gRPC service, `routes`, until `shutdown`, then finishes the calls in flight. Calls are
-    /// refused while the store does not answer `ping`. `descriptors` describes the service.
+    /// Serves the replica's own gRPC service, `routes`, until `shutdown`, then finishes the calls in flight. `checks` read
+    /// from the store and write to it; calls that it cannot serve at the moment are refused. `descriptors` describes the
+    /// service.
     ///
     /// Everything runs inside the future: dropping it closes the port and all connections at once.
-    pub async fn serve<E, F>(
+    pub async fn serve<E, R, W>(
         self,
         listener: TcpListener,
         routes: RoutesBuilder,
         descriptors: &'static [u8],
-        ping: impl Fn() -> F,
+        checks: (impl Fn() -> R, impl Fn() -> W),
         shutdown: CancellationToken,
     ) -> anyhow::Result<()>
     where
         E: Error + 'static,
-        F: Future<Output = Result<(), E>>,
+        R: Future<Output = Result<(), E>>,
+        W: Future<Output = Result<(), E>>,
     {
         let (health, metrics) = (self.health.clone(), self.metrics.clone());
         let app = self.router(routes, descriptors)?;
         // A healthy replica is never seen as anything else.
-        health.ask(ping()).await;
-        tokio::join!(health.follow(ping, shutdown.clone()), server::serve(listener, app, metrics, shutdown));
+        health.ask((checks.0(), checks.1()), &mut Late::default()).await;
+        tokio::join!(health.follow(checks, shutdown.clone()), server::serve(listener, app, metrics, shutdown));
         Ok(())
     }
 
@@ -111,8 +119,9 @@ impl Replica {
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?);
 
-        let observer = Observer::new(self.metrics.clone(), methods(&[descriptors, HEALTH_DESCRIPTORS])?);
-        let health = self.health.clone();
+        let services = services(&[descriptors, HEALTH_DESCRIPTORS])?;
+        let observer = Observer::new(self.metrics.clone(), paths(&services));
+        let gate = Gate::new(self.health.clone(), services.get(name).map_or(&[], Vec::as_slice));
         let http = Router::new().route("/status", get(status)).route("/metrics", get(metrics_text)).with_state(self);
         Ok(routes.routes().into_axum_router().merge(http).fallback(not_found).layer(
             ServiceBuilder::new()
@@ -120,7 +129,7 @@ impl Replica {
                 .layer(observer)
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(from_fn(deadline))
-                .layer(from_fn_with_state(health, serving)),
+                .layer(from_fn_with_state(gate, serving)),
         ))
     }
 }
@@ -130,21 +139,27 @@ impl Replica {
 struct StatusBody {
     service: &'static str,
     instance: String,
+    /// `healthy`, `degraded` (reads are served) or `unhealthy`.
     status: &'static str,
+    /// Why it is not healthy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     backend: &'static str,
     version: &'static str,
     uptime_seconds: u64,
 }
 
 async fn status(State(replica): State<Replica>) -> (StatusCode, Json<StatusBody>) {
-    let (code, status) = match replica.health.is_healthy() {
-        true => (StatusCode::OK, "healthy"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"),
+    let (code, status, reason) = match replica.health.condition() {
+        Condition::Healthy => (StatusCode::OK, "healthy", None),
+        Condition::Degraded => (StatusCode::OK, "degraded", Some("the store cannot be written to")),
+        Condition::Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", Some("the store cannot be read")),
     };
     let body = StatusBody {
         service: replica.metrics.service(),
         instance: replica.instance,
         status,
+        reason,
         backend: replica.backend,
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: replica.started.elapsed().as_secs(),
@@ -175,17 +190,22 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     refuse(kernel::Error::internal(format!("panic: {}", message.unwrap_or("of unknown kind")))).into_http()
 }
 
-/// `/package.Service/Method` of all methods in the descriptor sets.
-fn methods(descriptors: &[&[u8]]) -> Result<HashSet<Arc<str>>, prost::DecodeError> {
-    let mut methods = HashSet::new();
+/// The methods of all services in the descriptor sets, by the full name of the service.
+fn services(descriptors: &[&[u8]]) -> Result<HashMap<String, Vec<MethodDescriptorProto>>, prost::DecodeError> {
+    let mut services = HashMap::new();
     for set in descriptors {
         for file in FileDescriptorSet::decode(*set)?.file {
-            for service in &file.service {
-                for method in &service.method {
-                    methods.insert(format!("/{}.{}/{}", file.package(), service.name(), method.name()).into());
-                }
-            }
+            let package = file.package().to_owned();
+            services.extend(file.service.into_iter().map(|s| (format!("{package}.{}", s.name()), s.method)));
         }
     }
-    Ok(methods)
+    Ok(services)
+}
+
+/// `/package.Service/Method` of all methods.
+fn paths(services: &HashMap<String, Vec<MethodDescriptorProto>>) -> HashSet<Arc<str>> {
+    let paths = services.iter().flat_map(|(service, methods)| {
+        methods.iter().map(move |method| format!("/{service}/{}", method.name()).into())
+    });
+    paths.collect()
 }

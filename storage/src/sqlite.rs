@@ -198,8 +198,13 @@ impl Sqlite {
         PoolState { in_use: in_use as u64, idle: idle as u64, max: READERS as u64 }
     }
 
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), Error> {
+    /// Whether the database is written to.
+    pub async fn check_write(&self) -> Result<(), Error> {
+        self.check_read().await
+    }
+
+    /// Whether the database is read.
+    pub async fn check_read(&self) -> Result<(), Error> {
         self.read(|connection| diesel::sql_query("SELECT 1").execute(connection).map(drop).map_err(Error::from)).await
     }
 }

@@ -78,8 +78,12 @@ impl Store for Embedded {
         self.0.pool()
     }
 
-    async fn ping(&self) -> Result<(), Error> {
-        Ok(self.0.ping().await?)
+    async fn check_read(&self) -> Result<(), Error> {
+        Ok(self.0.check_read().await?)
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        Ok(self.0.check_write().await?)
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {

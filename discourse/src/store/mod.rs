@@ -39,8 +39,11 @@ pub trait Store: Send + Sync + 'static {
     /// The connections to the store.
     fn pool(&self) -> PoolState;
 
-    /// Whether the store answers.
-    async fn ping(&self) -> Result<(), Error>;
+    /// Reads the row that [`Self::check_write`] writes, the way that requests read.
+    async fn check_read(&self) -> Result<(), Error>;
+
+    /// Writes a row of `replica`'s own (who asks, such as `discourse-1`), durably, the way that requests write.
+    async fn check_write(&self, replica: &str) -> Result<(), Error>;
 
     /// The channels of one page that `viewer` may see, newest first, and how many there are on all pages, of one moment.
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error>;

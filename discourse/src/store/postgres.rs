@@ -79,8 +79,12 @@ impl Store for Postgres {
         self.pool.state()
     }
 
-    async fn ping(&self) -> Result<(), Error> {
+    async fn check_read(&self) -> Result<(), Error> {
         bounded(async { self.connection().await?.batch_execute("SELECT 1").await.map_err(failure) }).await
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        self.check_read().await
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {

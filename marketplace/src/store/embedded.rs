@@ -56,8 +56,12 @@ impl Store for Embedded {
         self.db.pool()
     }
 
-    async fn ping(&self) -> Result<(), Error> {
-        Ok(self.db.ping().await?)
+    async fn check_read(&self) -> Result<(), Error> {
+        Ok(self.db.check_read().await?)
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        Ok(self.db.check_write().await?)
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {

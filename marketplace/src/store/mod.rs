@@ -56,8 +56,11 @@ pub trait Store: Send + Sync + 'static {
         std::future::pending().await
     }
 
-    /// Whether the store is ready and answers.
-    async fn ping(&self) -> Result<(), Error>;
+    /// Reads the row that [`Self::check_write`] writes, the way that requests read.
+    async fn check_read(&self) -> Result<(), Error>;
+
+    /// Writes a row of `replica`'s own (who asks, such as `marketplace-1`), durably, the way that requests write.
+    async fn check_write(&self, replica: &str) -> Result<(), Error>;
 
     /// The listings of one page, and how many match in all, of one moment.
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error>;

@@ -134,12 +134,16 @@ impl Store for Mongo {
         self.readiness.unusable().await.into()
     }
 
-    async fn ping(&self) -> Result<(), Error> {
+    async fn check_read(&self) -> Result<(), Error> {
         within_deadline(async {
             self.readiness.ready().await?;
             Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?)
         })
         .await
+    }
+
+    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
+        self.check_read().await
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {

@@ -76,7 +76,7 @@ impl Drop for Database {
 async fn start() -> (Postgres, Database) {
     let database = Database::create().await;
     let store = Postgres::on(database.config());
-    store.ping().await.expect("ready");
+    store.check_read().await.expect("ready");
     (store, database)
 }
 
@@ -90,7 +90,7 @@ contract::store_contract!(fresh);
 /// Waits until the store answers.
 async fn answers(store: &Postgres) {
     let answer = async {
-        while store.ping().await.is_err() {
+        while store.check_read().await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -129,13 +129,13 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 async fn stores_that_start_at_once_migrate_once() {
     let database = Database::create().await;
     let stores: Vec<_> = (0..8).map(|_| Postgres::on(database.config())).collect();
-    for first_answer in join_all(stores.iter().map(Store::ping)).await {
+    for first_answer in join_all(stores.iter().map(Store::check_read)).await {
         first_answer.expect("no attempt fails");
     }
     let channel = contract::open(&stores[0], Uuid::new_v4(), ChannelType::Public).await;
     assert_eq!(contract::read_page(&stores[7], None, channel.id).await.expect("there").0, channel);
     let again = Postgres::on(database.config());
-    again.ping().await.expect("nothing is left to do");
+    again.check_read().await.expect("nothing is left to do");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("address");
     let store = Postgres::connect(&format!("postgres://postgres@{free}/discourse")).expect("a URL");
     let start = Instant::now();
-    assert!(unavailable(store.ping().await).contains("Connection refused"));
+    assert!(unavailable(store.check_read().await).contains("Connection refused"));
     assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("Connection refused"));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
@@ -154,14 +154,14 @@ async fn a_server_that_is_silent_is_unavailable_in_time() {
     let address = silent.local_addr().expect("address");
     let store = Postgres::connect(&format!("postgres://postgres@{address}/discourse")).expect("a URL");
     assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("did not greet"));
-    assert!(unavailable(store.ping().await).contains("did not greet"));
+    assert!(unavailable(store.check_read().await).contains("did not greet"));
 }
 
 #[tokio::test]
 async fn a_database_that_comes_later_is_found() {
     let database = Database::named();
     let store = Postgres::on(database.config());
-    assert!(unavailable(store.ping().await).contains("does not exist"));
+    assert!(unavailable(store.check_read().await).contains("does not exist"));
     database.administer(&format!("CREATE DATABASE {}", database.name)).await;
     answers(&store).await;
 }
@@ -247,7 +247,7 @@ async fn a_call_waits_for_a_busy_connection_but_not_for_ever() {
     }
     assert_eq!(held.len(), 10);
     unavailable(store.channel(None, &contract::first_page(1)).await);
-    let (answer, ()) = tokio::join!(store.ping(), async { held.truncate(9) });
+    let (answer, ()) = tokio::join!(store.check_read(), async { held.truncate(9) });
     answer.expect("answers on the one that was given back");
 }
 

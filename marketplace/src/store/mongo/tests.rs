@@ -136,7 +136,7 @@ async fn the_pool_tells_who_is_connected() {
         held.store(false, Ordering::Relaxed);
         released.notify_waiters();
     };
-    let (answers, ()) = tokio::join!(join_all((0..16).map(|_| store.ping())), seen);
+    let (answers, ()) = tokio::join!(join_all((0..16).map(|_| store.check_read())), seen);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     becomes(|pool| pool.in_use == 0).await;
 }
@@ -146,7 +146,7 @@ async fn several_replicas_set_up_an_empty_database_at_once_and_share_it() {
     let scratch = Scratch::new();
     let stores = join_all((0..3).map(|_| scratch.store(1_000))).await;
     for store in &stores {
-        store.ping().await.expect("answers");
+        store.check_read().await.expect("answers");
     }
     let item = sell(&stores[0], &user("seller"), usd(1)).await;
     let buyers: Vec<_> = (0..12).map(|n| user(&format!("buyer-{n}"))).collect();
@@ -274,7 +274,7 @@ async fn without_a_server_every_call_is_unavailable_and_soon() {
     assert_eq!(kernel::Error::from(item).kind(), Kind::Unavailable);
     let wallet = store.wallet(&user("nobody")).await.expect_err("no server");
     assert_eq!(kernel::Error::from(wallet).kind(), Kind::Unavailable);
-    let ping = store.ping().await.expect_err("no server");
+    let ping = store.check_read().await.expect_err("no server");
     assert_eq!(kernel::Error::from(ping).kind(), Kind::Unavailable);
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
 }
@@ -285,7 +285,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     let (seller, buyer) = (user("seller"), user("buyer"));
     let mut proxy = Proxy::to(scratch.server().await).await;
     let store = scratch.through(&proxy).await;
-    store.ping().await.expect("answers");
+    store.check_read().await.expect("answers");
     let item = sell(&store, &seller, usd(1)).await;
 
     proxy.cut().await;
@@ -293,7 +293,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     // The first call finds out, the second one knows.
     for _ in 0..2 {
         for error in [
-            store.ping().await.expect_err("is gone"),
+            store.check_read().await.expect_err("is gone"),
             store.item(item.id).await.expect_err("is gone"),
             store.wallet(&buyer).await.expect_err("is gone"),
             store.create_item(&seller, &item).await.expect_err("is gone"),
@@ -304,7 +304,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     assert!(begin.elapsed() < 2 * DEADLINE, "{:?}", begin.elapsed());
 
     proxy.mend().await;
-    let back = async { while store.ping().await.is_err() {} };
+    let back = async { while store.check_read().await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(20), back).await.expect("answers again");
     buy(&store, &buyer, &item, None).await.expect("buys");
     assert_sound(&store).await;
@@ -314,7 +314,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
 async fn a_server_without_transactions_stops_the_process_with_the_fix() {
     let uri = format!("mongodb://{}", standalone::start().await);
     let store = Arc::new(Mongo::connect(&uri, &Options::default()).await.expect("connects"));
-    let ping = store.ping().await.expect_err("not of use");
+    let ping = store.check_read().await.expect_err("not of use");
     assert_eq!(kernel::Error::from(ping).kind(), Kind::Unavailable);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let serving = crate::serve(listener, "marketplace-1".to_owned(), store, CancellationToken::new());
@@ -331,7 +331,7 @@ async fn a_silent_server_is_given_up() {
     let uri = format!("mongodb://{}/?serverSelectionTimeoutMS=300", listener.local_addr().expect("address"));
     let store = Mongo::connect(&uri, &Options::default()).await.expect("no answer is no error");
     let begin = Instant::now();
-    store.ping().await.expect_err("no answer");
+    store.check_read().await.expect_err("no answer");
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
 }
 
