@@ -49,7 +49,7 @@ macro_rules! store_contract {
 
 pub(super) use store_contract;
 
-fn draft(name: &str, kind: ChannelType) -> NewChannel {
+pub(super) fn draft(name: &str, kind: ChannelType) -> NewChannel {
     NewChannel { name: name.to_owned(), description: String::new(), kind, zone: String::new() }
 }
 

@@ -18,8 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel_async::SimpleAsyncConnection;
-use kernel::PoolState;
+use kernel::{PoolState, time};
 use storage::readiness::{Failure, NotReady, Readiness};
 use tokio::time::timeout;
 use tokio_postgres::Config;
@@ -35,10 +34,15 @@ use crate::{
 /// A call takes no longer, whatever the database does. Statements end earlier, by themselves, while it is alive.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Health's checks at once: one reads, one writes.
+const CHECKS: u32 = 2;
+
 /// A discourse in one PostgreSQL database. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
+    /// Connections that no call waits for: load is not to make a live replica look dead.
+    checks: Pool,
     readiness: Readiness,
 }
 
@@ -52,7 +56,8 @@ impl Postgres {
     }
 
     fn on(database: Config) -> Self {
-        let pool = Pool::new(database);
+        let checks = Pool::new(database.clone(), CHECKS);
+        let pool = Pool::new(database, pool::MAX_CONNECTIONS);
         let readiness = Readiness::begin({
             let pool = pool.clone();
             move || {
@@ -60,7 +65,7 @@ impl Postgres {
                 async move { schema::bring_up_to_date(&pool).await.map_err(Failure::for_now) }
             }
         });
-        Self { pool, readiness }
+        Self { pool, checks, readiness }
     }
 
     async fn connection(&self) -> Result<Connection<'_>, Error> {
@@ -80,11 +85,21 @@ impl Store for Postgres {
     }
 
     async fn check_read(&self) -> Result<(), Error> {
-        bounded(async { self.connection().await?.batch_execute("SELECT 1").await.map_err(failure) }).await
+        bounded(async {
+            self.readiness.ready().await?;
+            let mut connection = self.checks.get().await?;
+            queries::read_health(&mut connection).await.map_err(failure)
+        })
+        .await
     }
 
-    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
-        self.check_read().await
+    async fn check_write(&self, replica: &str) -> Result<(), Error> {
+        bounded(async {
+            self.readiness.ready().await?;
+            let mut connection = self.checks.get().await?;
+            queries::write_health(&mut connection, replica, time::now()).await.map_err(failure)
+        })
+        .await
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {

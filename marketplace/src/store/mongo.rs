@@ -6,12 +6,14 @@
 //! | what MONGODB_URI may be, and the limits of time and connections | `client` |
 //! | collections, validators, indexes, and how a server without transactions is found out | `set_up` |
 //! | how many connections there are | `pool` |
+//! | whether it reads and writes | `health` |
 //! | what a document looks like | `documents` |
 //! | how an act is made atomic, and tried again | `transaction` |
 
 mod attempts;
 mod client;
 mod documents;
+mod health;
 mod indexes;
 mod items;
 mod ledger;
@@ -28,6 +30,7 @@ use async_trait::async_trait;
 use bson::{doc, oid::ObjectId};
 use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
 use futures_util::FutureExt;
+use health::Health;
 use kernel::{Caller, Currency, PoolState};
 use mongodb::{Client, Collection, Database, options::ClientOptions};
 use pool::Pool;
@@ -52,6 +55,7 @@ pub struct Mongo {
     database: Database,
     transactions: Arc<Transactions>,
     pool: Pool,
+    health: Health,
     /// What a wallet opens with.
     opening: Balances,
     readiness: Readiness,
@@ -89,20 +93,21 @@ impl Mongo {
     fn on(mut settings: ClientOptions, options: &Options) -> anyhow::Result<Self> {
         let opening = wallet::opening(options.opening_balance)
             .with_context(|| format!("OPENING_BALANCE is {}: out of range", options.opening_balance))?;
+        let database = settings.default_database.clone().unwrap_or_else(|| client::DATABASE.to_owned());
+        let health = Health::new(settings.clone(), &database).context("MONGODB_URI cannot be used")?;
         let pool = Pool::watch(&mut settings);
         let at_once = client::transactions_at_once(&settings);
-        let database = settings.default_database.clone().unwrap_or_else(|| client::DATABASE.to_owned());
         let client = Client::with_options(settings).context("MONGODB_URI cannot be used")?;
         let database = client.database(&database);
         let transactions = Arc::new(Transactions::new(client, Collections::new(&database), at_once));
         let readiness = Readiness::begin({
-            let (database, transactions) = (database.clone(), Arc::clone(&transactions));
+            let (database, transactions, health) = (database.clone(), Arc::clone(&transactions), health.clone());
             move || {
-                let (database, transactions) = (database.clone(), Arc::clone(&transactions));
-                async move { set_up::run(&database, &transactions).await }
+                let (database, transactions, health) = (database.clone(), Arc::clone(&transactions), health.clone());
+                async move { set_up::run(&database, &transactions, &health).await }
             }
         });
-        Ok(Self { database, transactions, pool, opening, readiness })
+        Ok(Self { database, transactions, pool, health, opening, readiness })
     }
 
     /// The name of the database.
@@ -137,13 +142,17 @@ impl Store for Mongo {
     async fn check_read(&self) -> Result<(), Error> {
         within_deadline(async {
             self.readiness.ready().await?;
-            Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?)
+            self.health.read().await
         })
         .await
     }
 
-    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
-        self.check_read().await
+    async fn check_write(&self, replica: &str) -> Result<(), Error> {
+        within_deadline(async {
+            self.readiness.ready().await?;
+            self.health.write(replica, time::now()).await
+        })
+        .await
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::join_all;
 use kernel::{Page, time};
 use tokio::net::TcpListener;
@@ -247,8 +247,11 @@ async fn a_call_waits_for_a_busy_connection_but_not_for_ever() {
     }
     assert_eq!(held.len(), 10);
     unavailable(store.channel(None, &contract::first_page(1)).await);
-    let (answer, ()) = tokio::join!(store.check_read(), async { held.truncate(9) });
-    answer.expect("answers on the one that was given back");
+    store.check_read().await.expect("has connections of its own");
+    store.check_write("discourse-1").await.expect("has connections of its own");
+    let query = contract::first_page(1);
+    let (answer, ()) = tokio::join!(store.channel(None, &query), async { held.truncate(9) });
+    assert_eq!(answer.expect("on the one that was given back"), Err(ChannelError::NotFound));
 }
 
 #[tokio::test]
@@ -292,4 +295,63 @@ async fn the_posts_of_a_channel_are_not_read_for_who_may_not_read_them() {
         }
         store.channel(Some(creator), &query).await.expect_err("a post was read");
     }
+}
+
+#[tokio::test]
+async fn a_database_that_is_read_only_is_read_and_its_check_of_writes_fails_until_it_is_not() {
+    let (store, database) = start().await;
+    let creator = Uuid::new_v4();
+    let channel = contract::open(&store, creator, ChannelType::Public).await;
+    let read_only = async |on: bool| {
+        database
+            .administer(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", database.name))
+            .await;
+        // It is for new sessions.
+        database.terminate().await;
+        answers(&store).await;
+    };
+    store.check_write("discourse-1").await.expect("writes");
+    read_only(true).await;
+    assert!(unavailable(store.check_write("discourse-1").await).contains("read-only"));
+    assert_eq!(reads_again(&store, channel.id).await.0, channel);
+    let refused = store.create_channel(creator, contract::draft("agora", ChannelType::Public), time::now()).await;
+    assert!(unavailable(refused).contains("read-only"));
+    read_only(false).await;
+    let writes = async { while store.check_write("discourse-1").await.is_err() {} };
+    timeout(PATIENCE, writes).await.expect("writes again");
+}
+
+/// The page of a channel, once connections that the server has ended are replaced.
+async fn reads_again(store: &Postgres, id: i64) -> PostPage {
+    let read = async {
+        loop {
+            if let Ok(page) = store.channel(None, &contract::first_page(id)).await {
+                return page.expect("may be read");
+            }
+        }
+    };
+    timeout(PATIENCE, read).await.expect("reads")
+}
+
+#[tokio::test]
+async fn a_replica_has_one_row_of_health_and_is_forgotten_a_day_after_it_went() {
+    let (store, database) = start().await;
+    let rows = async || {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            replica: String,
+        }
+        let mut connection = database.connection().await;
+        let rows = diesel::sql_query("SELECT replica FROM health ORDER BY replica").load::<Row>(&mut connection).await;
+        rows.expect("reads").into_iter().map(|row| row.replica).collect::<Vec<_>>()
+    };
+    for replica in ["discourse-1", "discourse-2", "discourse-1"] {
+        store.check_write(replica).await.expect("writes");
+    }
+    assert_eq!(rows().await, ["discourse-1", "discourse-2"]);
+    let old = "UPDATE health SET at = at - interval '25 hours' WHERE replica = 'discourse-2'";
+    database.connection().await.batch_execute(old).await.expect("ages");
+    Postgres::on(database.config()).check_read().await.expect("starts");
+    assert_eq!(rows().await, ["discourse-1"]);
 }

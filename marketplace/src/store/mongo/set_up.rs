@@ -15,7 +15,8 @@ use mongodb::{
 use storage::readiness::Failure;
 
 use super::{
-    indexes, ledger,
+    health::Health,
+    indexes, ledger, time,
     transaction::{Act, Halt, Transactions, is_duplicate_key},
     validators,
 };
@@ -35,16 +36,17 @@ const NO_TRANSACTIONS: &str = "MONGODB_URI: that MongoDB server does no transact
     ?replicaSet=rs0 to the URI";
 
 /// Brings the database into the state that this store needs.
-pub(super) async fn run(database: &Database, transactions: &Transactions) -> Result<(), Failure> {
+pub(super) async fn run(database: &Database, transactions: &Transactions, health: &Health) -> Result<(), Failure> {
     let late = |_| Failure::for_now(format_args!("MongoDB took longer than {DEADLINE:?}"));
-    tokio::time::timeout(DEADLINE, steps(database, transactions)).await.map_err(late)?
+    tokio::time::timeout(DEADLINE, steps(database, transactions, health)).await.map_err(late)?
 }
 
-async fn steps(database: &Database, transactions: &Transactions) -> Result<(), Failure> {
+async fn steps(database: &Database, transactions: &Transactions, health: &Health) -> Result<(), Failure> {
     // Says best why a server is not reached.
     database.run_command(doc! { "ping": 1 }).await.map_err(Failure::for_now)?;
     try_a_transaction(transactions).await?;
-    create_all(database, transactions).await.map_err(Failure::for_now)
+    create_all(database, transactions).await.map_err(Failure::for_now)?;
+    health.forget(time::now()).await.map_err(Failure::for_now)
 }
 
 /// What kind of server it is says less: there are servers that have transactions without being a replica set.

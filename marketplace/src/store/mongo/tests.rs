@@ -104,13 +104,13 @@ store_contract!(fresh);
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pool_tells_who_is_connected() {
     let scratch = Scratch::new();
-    // Pings are held until they have been seen.
+    // Reads are held until they have been seen.
     let (held, released) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
     let (hold, release) = (Arc::clone(&held), Arc::clone(&released));
     let fault = move |command: Document| {
         let (hold, release) = (Arc::clone(&hold), Arc::clone(&release));
         async move {
-            if command.contains_key("ping") && hold.load(Ordering::Relaxed) {
+            if command.contains_key("find") && hold.load(Ordering::Relaxed) {
                 release.notified().await;
             }
             None
@@ -119,7 +119,8 @@ async fn the_pool_tells_who_is_connected() {
     };
     let proxy = Proxy::holding(scratch.server().await, Arc::new(fault)).await;
     let store = scratch.through(&proxy).await;
-    sell(&store, &user("seller"), usd(1)).await;
+    let seller = user("seller");
+    sell(&store, &seller, usd(1)).await;
     let becomes = async |wanted: fn(PoolState) -> bool| {
         let give_up = Instant::now() + Duration::from_secs(10);
         while !wanted(store.pool()) {
@@ -136,7 +137,7 @@ async fn the_pool_tells_who_is_connected() {
         held.store(false, Ordering::Relaxed);
         released.notify_waiters();
     };
-    let (answers, ()) = tokio::join!(join_all((0..16).map(|_| store.check_read())), seen);
+    let (answers, ()) = tokio::join!(join_all((0..16).map(|_| store.wallet(&seller))), seen);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     becomes(|pool| pool.in_use == 0).await;
 }
@@ -304,7 +305,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     assert!(begin.elapsed() < 2 * DEADLINE, "{:?}", begin.elapsed());
 
     proxy.mend().await;
-    let back = async { while store.check_read().await.is_err() {} };
+    let back = async { while store.item(item.id).await.is_err() || store.check_write("a").await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(20), back).await.expect("answers again");
     buy(&store, &buyer, &item, None).await.expect("buys");
     assert_sound(&store).await;

@@ -178,8 +178,8 @@ pub(super) fn is_duplicate_key(error: &error::Error) -> bool {
     }
 }
 
-/// Codes of servers that step down, shut down, catch up or are too busy; also of what took too long.
-const PASSING: [i32; 15] = [6, 7, 24, 50, 64, 89, 91, 112, 189, 9001, 10107, 11600, 11602, 13435, 13436];
+/// Codes of servers that step down, shut down, catch up, are too busy or have no space left; also of what took too long.
+const PASSING: [i32; 16] = [6, 7, 24, 50, 64, 89, 91, 112, 189, 9001, 10107, 11600, 11602, 13435, 13436, 14031];
 
 impl From<error::Error> for Error {
     fn from(error: error::Error) -> Self {

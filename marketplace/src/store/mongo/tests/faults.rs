@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
 };
@@ -110,6 +110,36 @@ async fn nobody_is_credited_what_nobody_was_debited() {
     assert!(matches!(refused, Err(transaction::Halt::Changed)), "{refused:?}");
     assert_eq!(*updated_id.borrow(), [Bson::from(buyer.id.to_string())]);
     assert_sound(&store).await;
+}
+
+#[tokio::test]
+async fn a_server_that_only_reads_is_read_and_its_check_of_writes_fails_until_it_writes() {
+    let scratch = Scratch::new();
+    let full = Arc::new(AtomicBool::new(false));
+    let refuses = Arc::clone(&full);
+    let proxy = Proxy::with(scratch.server().await, move |command| {
+        let writes = ["insert", "update", "delete"].iter().any(|name| command.contains_key(name));
+        let message = "no space left on device";
+        (writes && refuses.load(Ordering::Relaxed))
+            .then(|| doc! { "ok": 0, "code": 14031, "codeName": "OutOfDiskSpace", "errmsg": message })
+    })
+    .await;
+    let store = scratch.through(&proxy).await;
+    let (seller, replica) = (user("seller"), "marketplace-1");
+    let item = sell(&store, &seller, usd(1)).await;
+    for _ in 0..2 {
+        store.check_write(replica).await.expect("writes");
+    }
+    full.store(true, Ordering::Relaxed);
+    store.check_read().await.expect("reads");
+    assert!(store.item(item.id).await.expect("reads").is_some());
+    for refused in [store.check_write(replica).await, store.create_item(&seller, &item).await] {
+        assert_eq!(kernel::Error::from(refused.expect_err("is full")).kind(), Kind::Unavailable);
+    }
+    full.store(false, Ordering::Relaxed);
+    store.check_write(replica).await.expect("writes again");
+    let rows = store.database.collection::<Document>("health").count_documents(doc! {}).await.expect("counts");
+    assert_eq!(rows, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
