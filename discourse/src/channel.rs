@@ -58,6 +58,12 @@ impl Channel {
     }
 }
 
+/// The channel, where `viewer` may read it: what a store asks in the act that reads its posts.
+pub fn admit(channel: Option<Channel>, viewer: Option<Uuid>) -> Result<Channel, ChannelError> {
+    let channel = channel.ok_or(ChannelError::NotFound)?;
+    if channel.may_read(viewer) { Ok(channel) } else { Err(ChannelError::AccessDenied) }
+}
+
 /// Why a channel cannot be entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChannelError {
@@ -143,13 +149,9 @@ pub async fn list(store: &dyn Store, viewer: Option<Caller>, query: ChannelQuery
 /// A channel and a page of its posts; every [`ChannelError`].
 pub async fn read(store: &dyn Store, viewer: Option<Caller>, query: PostQuery) -> Result<ChannelPage, Error> {
     let (channel, posts, total) = store
-        .channel(&query)
+        .channel(viewer.map(|viewer| viewer.id), &query)
         .instrument(trace::store(store.backend(), "channels.get"))
-        .await?
-        .ok_or(ChannelError::NotFound)?;
-    if !channel.may_read(viewer.map(|viewer| viewer.id)) {
-        return Err(ChannelError::AccessDenied.into());
-    }
+        .await??;
     Ok(ChannelPage { channel, posts, info: query.page.of(total) })
 }
 

@@ -74,6 +74,6 @@ pub async fn serve(
     };
     tokio::select! {
         (served, (), ()) = serving => served,
-        Err(unusable) = store.prepare() => Err(unusable),
+        unusable = store.unusable() => Err(unusable),
     }
 }

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | where embedded stores are, whose that is, and who may read it | [`data_dir`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
+//! | how a database on a server gets ready, and what calls do until it is | [`readiness`] |
 
 pub mod data_dir;
+pub mod readiness;
 pub mod sqlite;
 
 pub use data_dir::DataDir;

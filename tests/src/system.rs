@@ -104,9 +104,6 @@ impl SystemBuilder {
                 let system = lab::system::System::processes(1, &settings, directory.path(), &mut databases);
                 let mongodb = Mongo::connect(&databases.mongodb_uri, &settings.economy).await.unwrap();
                 let items: Ledger = Arc::new(mongodb);
-                // The replicas do the same; whoever comes first.
-                let prepared = Arc::clone(&items);
-                tokio::spawn(async move { prepared.prepare().await });
                 (system, items, Box::new((databases, directory)))
             }
         };

@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Status, body::Body, service::Routes};
 use tonic_health::ServingStatus;
 use tower::Service;
-use upstream::{Balancer, Policy};
+use upstream::{Balancer, Checks, Policy};
 
 const SERVICE: &str = "test.Service";
 
@@ -29,7 +29,8 @@ async fn a_replica_that_renews_its_connections_fails_no_call() {
     let _ends = shutdown.clone().drop_guard();
     let address = replica(Arc::clone(&peers), &shutdown).await;
     let metrics = Metrics::new("test").expect("metrics");
-    let balancer = Balancer::new("test", SERVICE, &[address.into()], &metrics, &TaskTracker::new(), &shutdown);
+    let checks = Checks::start(&TaskTracker::new(), &shutdown).expect("thread");
+    let balancer = Balancer::new("test", SERVICE, &[address.into()], &metrics, &checks);
     let renewed = || peers.lock().expect("peers").len() >= 4;
     let begun = Instant::now();
     let callers = (0..8).map(|_| {

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use kernel::{Page, time};
 use uuid::Uuid;
 
-use super::Store;
+use super::{PostPage, Store};
 use crate::{
     channel::{Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
     post::{NewPost, Post, PostError},
@@ -29,6 +29,7 @@ macro_rules! store_contract {
             channels_are_listed_newest_first_by_pages,
             filters_match_to_the_letter,
             lists_show_private_channels_to_their_creator_alone,
+            what_a_channel_lets_read_is_read_and_listed_and_nothing_else,
             posts_are_permitted_as_the_channel_has_it,
             pinned_posts_come_first_then_the_newest,
             a_topic_filters_posts_and_their_total,
@@ -48,7 +49,7 @@ macro_rules! store_contract {
 
 pub(super) use store_contract;
 
-fn draft(name: &str, kind: ChannelType) -> NewChannel {
+pub(super) fn draft(name: &str, kind: ChannelType) -> NewChannel {
     NewChannel { name: name.to_owned(), description: String::new(), kind, zone: String::new() }
 }
 
@@ -56,7 +57,7 @@ pub(super) async fn open(store: &dyn Store, creator: Uuid, kind: ChannelType) ->
     store.create_channel(creator, draft("agora", kind), time::now()).await.expect("opens")
 }
 
-fn words(channel: &Channel, content: &str) -> NewPost {
+pub(super) fn words(channel: &Channel, content: &str) -> NewPost {
     let (channel_id, content) = (channel.id, content.to_owned());
     NewPost { channel_id, title: String::new(), content, topic: Topic::General, is_pinned: false }
 }
@@ -81,8 +82,18 @@ async fn ids(store: &dyn Store, viewer: Option<Uuid>, query: ChannelQuery) -> Ve
     channels.into_iter().map(|channel| channel.id).collect()
 }
 
-async fn read(store: &dyn Store, query: &PostQuery) -> (Vec<i64>, u64) {
-    let (_, posts, total) = store.channel(query).await.expect("reads").expect("there");
+pub(super) async fn read_page(
+    store: &dyn Store,
+    viewer: Option<Uuid>,
+    channel_id: i64,
+) -> Result<PostPage, ChannelError> {
+    store.channel(viewer, &first_page(channel_id)).await.expect("no failure")
+}
+
+/// The ids of the posts that the creator is shown, and how many there are on all pages.
+async fn read(store: &dyn Store, channel: &Channel, query: &PostQuery) -> (Vec<i64>, u64) {
+    let (_, posts, total) =
+        store.channel(Some(channel.created_by), query).await.expect("no failure").expect("may be read");
     (posts.into_iter().map(|post| post.id).collect(), total)
 }
 
@@ -98,13 +109,14 @@ pub(super) async fn a_channel_is_read_back(store: &dyn Store) {
     assert_eq!((&channel.name, &channel.description, &channel.zone), (&draft.name, &draft.description, &draft.zone));
     assert_eq!((channel.kind, channel.created_by), (draft.kind, creator));
     assert_eq!((channel.created_at, channel.updated_at), (at, at));
-    let (read, posts, total) = store.channel(&first_page(channel.id)).await.expect("reads").expect("there");
+    let (read, posts, total) = read_page(store, Some(creator), channel.id).await.expect("there");
     assert_eq!((read, posts, total), (channel, vec![], 0));
 }
 
 pub(super) async fn an_unknown_channel_is_none(store: &dyn Store) {
-    assert!(store.channel(&first_page(1)).await.expect("reads").is_none());
-    assert!(store.channel(&first_page(i64::MAX)).await.expect("reads").is_none());
+    for id in [1, i64::MAX] {
+        assert_eq!(read_page(store, Some(Uuid::new_v4()), id).await.expect_err("none"), ChannelError::NotFound);
+    }
 }
 
 pub(super) async fn channels_are_listed_newest_first_by_pages(store: &dyn Store) {
@@ -162,6 +174,24 @@ pub(super) async fn lists_show_private_channels_to_their_creator_alone(store: &d
     }
 }
 
+/// The rule and what stores make of it in SQL are the same.
+pub(super) async fn what_a_channel_lets_read_is_read_and_listed_and_nothing_else(store: &dyn Store) {
+    let (creator, other) = (Uuid::new_v4(), Uuid::new_v4());
+    for kind in [ChannelType::Public, ChannelType::Private, ChannelType::Sovereign] {
+        let channel = open(store, creator, kind).await;
+        let post = say(store, creator, words(&channel, "words"), channel.created_at).await;
+        for viewer in [Some(creator), Some(other), None] {
+            let expected = match channel.may_read(viewer) {
+                true => Ok((channel.clone(), vec![post.clone()], 1)),
+                false => Err(ChannelError::AccessDenied),
+            };
+            assert_eq!(read_page(store, viewer, channel.id).await, expected, "{kind:?} {viewer:?}");
+            let listed = ids(store, viewer, ChannelQuery { kind: Some(kind), ..all() }).await;
+            assert_eq!(listed.contains(&channel.id), channel.may_read(viewer), "{kind:?} {viewer:?}");
+        }
+    }
+}
+
 pub(super) async fn posts_are_permitted_as_the_channel_has_it(store: &dyn Store) {
     let (creator, other) = (Uuid::new_v4(), Uuid::new_v4());
     let denied = Err(PostError::Channel(ChannelError::AccessDenied));
@@ -177,7 +207,7 @@ pub(super) async fn posts_are_permitted_as_the_channel_has_it(store: &dyn Store)
         assert_eq!(attempt(other, false).await, others, "{kind:?}");
         assert_eq!(attempt(other, true).await, others.and(Err(PostError::PinDenied)), "{kind:?}");
         let kept = if others.is_ok() { 2 } else { 1 };
-        assert_eq!(read(store, &first_page(channel.id)).await.1, kept, "what was refused is not kept");
+        assert_eq!(read(store, &channel, &first_page(channel.id)).await.1, kept, "what was refused is not kept");
     }
     let nowhere = NewPost { channel_id: 999, ..words(&open(store, creator, ChannelType::Public).await, "echo") };
     let refused = store.create_post(creator, nowhere, time::now()).await.expect("no failure");
@@ -192,7 +222,10 @@ pub(super) async fn pinned_posts_come_first_then_the_newest(store: &dyn Store) {
         let at = start + TimeDelta::microseconds(offset);
         made.push(say(store, creator, NewPost { is_pinned, ..words(&channel, "words") }, at).await.id);
     }
-    assert_eq!(read(store, &first_page(channel.id)).await, (vec![made[4], made[0], made[3], made[2], made[1]], 5));
+    assert_eq!(
+        read(store, &channel, &first_page(channel.id)).await,
+        (vec![made[4], made[0], made[3], made[2], made[1]], 5)
+    );
 }
 
 pub(super) async fn a_topic_filters_posts_and_their_total(store: &dyn Store) {
@@ -203,10 +236,10 @@ pub(super) async fn a_topic_filters_posts_and_their_total(store: &dyn Store) {
         assert_eq!(post.topic, topic);
     }
     let of = |topic| PostQuery { topic, ..first_page(channel.id) };
-    assert_eq!(read(store, &of(Some(Topic::Economic))).await.1, 2);
-    assert_eq!(read(store, &of(Some(Topic::Economic))).await.0.len(), 2);
-    assert_eq!(read(store, &of(Some(Topic::Philosophical))).await, (vec![], 0));
-    assert_eq!(read(store, &of(None)).await.1, 3);
+    assert_eq!(read(store, &channel, &of(Some(Topic::Economic))).await.1, 2);
+    assert_eq!(read(store, &channel, &of(Some(Topic::Economic))).await.0.len(), 2);
+    assert_eq!(read(store, &channel, &of(Some(Topic::Philosophical))).await, (vec![], 0));
+    assert_eq!(read(store, &channel, &of(None)).await.1, 3);
 }
 
 pub(super) async fn posts_are_paged(store: &dyn Store) {
@@ -220,7 +253,7 @@ pub(super) async fn posts_are_paged(store: &dyn Store) {
     }
     for (page, expected) in [(1, &newest_first[..2]), (2, &newest_first[2..4]), (3, &newest_first[4..]), (4, &[][..])] {
         let query = PostQuery { page: Page { page, limit: 2 }, ..first_page(channel.id) };
-        assert_eq!(read(store, &query).await, (expected.to_vec(), 5));
+        assert_eq!(read(store, &channel, &query).await, (expected.to_vec(), 5));
     }
 }
 
@@ -230,7 +263,7 @@ pub(super) async fn a_post_updates_its_channel(store: &dyn Store) {
     let at = channel.created_at + TimeDelta::seconds(5);
     let draft = NewPost { title: "On value".to_owned(), ..words(&channel, "words \u{1f980}") };
     let post = say(store, creator, draft, at).await;
-    let (read, posts, _) = store.channel(&first_page(channel.id)).await.expect("reads").expect("there");
+    let (read, posts, _) = read_page(store, Some(creator), channel.id).await.expect("there");
     assert_eq!((read.created_at, read.updated_at), (channel.created_at, at));
     assert_eq!(posts, [post]);
 }
@@ -240,6 +273,6 @@ pub(super) async fn concurrent_posts_are_all_there(store: &dyn Store) {
     let channel = open(store, creator, ChannelType::Public).await;
     let posts = join_all((0..64).map(|_| say(store, Uuid::new_v4(), words(&channel, "now"), time::now()))).await;
     let distinct: HashSet<_> = posts.iter().map(|post| post.id).collect();
-    let (read, total) = read(store, &first_page(channel.id)).await;
+    let (read, total) = read(store, &channel, &first_page(channel.id)).await;
     assert_eq!((read.into_iter().collect::<HashSet<_>>(), total), (distinct, 64));
 }

@@ -11,9 +11,9 @@ use storage::{
 };
 use uuid::Uuid;
 
-use super::{Error, Store, damaged, some};
+use super::{Error, PostPage, Store, damaged, some};
 use crate::{
-    channel::{Channel, ChannelQuery, ChannelType, NewChannel, PostQuery},
+    channel::{self, Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
     post::{self, NewPost, Post, PostError},
 };
 
@@ -93,12 +93,12 @@ impl Store for Embedded {
         self.0.scan(move |connection| list(connection, viewer, &query)).await
     }
 
-    async fn channel(&self, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error> {
+    async fn channel(&self, viewer: Option<Uuid>, query: &PostQuery) -> Result<Result<PostPage, ChannelError>, Error> {
         if query.page.offset() < QUICK_OFFSET {
-            return self.0.read(|connection| page(connection, query)).await;
+            return self.0.read(|connection| page(connection, viewer, query)).await;
         }
         let query = query.clone();
-        self.0.scan(move |connection| page(connection, &query)).await
+        self.0.scan(move |connection| page(connection, viewer, &query)).await
     }
 
     async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error> {
@@ -128,7 +128,8 @@ fn list(
     query: &ChannelQuery,
 ) -> Result<(Vec<Channel>, u64), Error> {
     let matching = || {
-        // The same as `Channel::may_read`. Nobody has created a channel under an empty id.
+        // The same as `Channel::may_read`, which the contract tests hold it to. Nobody has created a channel under an
+        // empty id.
         let viewer = viewer.map(|viewer| viewer.to_string()).unwrap_or_default();
         let visible = channels::kind.ne(ChannelType::Private.as_str()).or(channels::created_by.eq(viewer));
         let mut channels = channels::table.filter(visible).into_boxed::<Backend>();
@@ -159,10 +160,17 @@ fn find(connection: &mut SqliteConnection, id: i64) -> Result<Option<Channel>, E
     row.map(Channel::try_from).transpose()
 }
 
-fn page(connection: &mut SqliteConnection, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error> {
-    let Some(channel) = find(connection, query.channel_id)? else { return Ok(None) };
+fn page(
+    connection: &mut SqliteConnection,
+    viewer: Option<Uuid>,
+    query: &PostQuery,
+) -> Result<Result<PostPage, ChannelError>, Error> {
+    let channel = match channel::admit(find(connection, query.channel_id)?, viewer) {
+        Ok(channel) => channel,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let (posts, total) = posts_of(connection, query)?;
-    Ok(Some((channel, posts, total)))
+    Ok(Ok((channel, posts, total)))
 }
 
 fn posts_of(connection: &mut SqliteConnection, query: &PostQuery) -> Result<(Vec<Post>, u64), Error> {
@@ -317,8 +325,14 @@ impl From<diesel::result::Error> for Error {
 mod tests {
     use std::{path::Path, sync::Arc};
 
+    use diesel::connection::SimpleConnection;
+    use kernel::Page;
+
     use super::*;
-    use crate::store::contract::{self, Fresh};
+    use crate::{
+        store::contract::{self, Fresh},
+        topic::Topic,
+    };
 
     fn open(path: &Path) -> Embedded {
         Embedded::open(&DataDir::open(path, false).expect("ours")).expect("opens")
@@ -340,7 +354,27 @@ mod tests {
         let channel = contract::open(&store, creator, ChannelType::Public).await;
         drop(store);
         let store = open(directory.path());
-        let query = contract::first_page(channel.id);
-        assert_eq!(store.channel(&query).await.expect("reads").expect("there").0, channel);
+        assert_eq!(contract::read_page(&store, Some(creator), channel.id).await.expect("there").0, channel);
+    }
+
+    #[tokio::test]
+    async fn the_posts_of_a_channel_are_not_read_for_who_may_not_read_them() {
+        let directory = tempfile::tempdir().expect("directory");
+        let store = open(directory.path());
+        let creator = Uuid::new_v4();
+        let channel = contract::open(&store, creator, ChannelType::Private).await;
+        // Whoever reads posts, or how many there are, fails from here on.
+        let take_away = |connection: &mut SqliteConnection| {
+            connection.batch_execute("DROP TABLE post_totals; DROP TABLE posts").map_err(Error::from)
+        };
+        store.0.write(take_away).await.expect("drops");
+        for (page, topic) in [(1, None), (1, Some(Topic::General)), (1_000_000, None)] {
+            let query = PostQuery { topic, page: Page { page, limit: 10 }, channel_id: channel.id };
+            for viewer in [None, Some(Uuid::new_v4())] {
+                let refused = store.channel(viewer, &query).await.expect("no failure");
+                assert_eq!(refused.expect_err("refused"), ChannelError::AccessDenied);
+            }
+            store.channel(Some(creator), &query).await.expect_err("the posts are gone");
+        }
     }
 }

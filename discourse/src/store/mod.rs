@@ -9,7 +9,7 @@ use storage::data_dir;
 use uuid::Uuid;
 
 use crate::{
-    channel::{Channel, ChannelQuery, NewChannel, PostQuery},
+    channel::{Channel, ChannelError, ChannelQuery, NewChannel, PostQuery},
     post::{NewPost, Post, PostError},
 };
 
@@ -51,8 +51,9 @@ pub trait Store: Send + Sync + 'static {
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error>;
 
     /// A channel, one page of its posts, pinned first, then newest first, and how many there are on all pages, of one
-    /// moment. Whether it may be read, the caller decides.
-    async fn channel(&self, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error>;
+    /// moment, where [`crate::channel::admit`] admits `viewer`. Where it does not, no post is touched: how long the refusal
+    /// takes says nothing about what is refused.
+    async fn channel(&self, viewer: Option<Uuid>, query: &PostQuery) -> Result<Result<PostPage, ChannelError>, Error>;
 
     /// Opens a channel.
     async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error>;
@@ -66,6 +67,9 @@ pub trait Store: Send + Sync + 'static {
         at: DateTime<Utc>,
     ) -> Result<Result<Post, PostError>, Error>;
 }
+
+/// A channel, one page of its posts, and how many there are on all pages.
+pub type PostPage = (Channel, Vec<Post>, u64);
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 

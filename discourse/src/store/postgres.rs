@@ -14,41 +14,41 @@ mod schema;
 mod tests;
 mod url;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel_async::SimpleAsyncConnection;
-use kernel::PoolState;
-use tokio::{sync::watch, time::timeout};
+use kernel::{PoolState, time};
+use storage::readiness::{Failure, NotReady, Readiness};
+use tokio::time::timeout;
 use tokio_postgres::Config;
-use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use self::{
-    pool::{Connection, Pool, failure},
-    schema::Schema,
-};
-use super::{Error, Store};
+use self::pool::{Connection, Pool, failure};
+use super::{Error, PostPage, Store};
 use crate::{
-    channel::{Channel, ChannelQuery, NewChannel, PostQuery},
+    channel::{self, Channel, ChannelError, ChannelQuery, NewChannel, PostQuery},
     post::{self, NewPost, Post, PostError},
 };
 
 /// A call takes no longer, whatever the database does. Statements end earlier, by themselves, while it is alive.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Health's checks at once: one reads, one writes.
+const CHECKS: u32 = 2;
+
 /// A discourse in one PostgreSQL database. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
-    schema: watch::Receiver<Schema>,
-    _migration: Arc<AbortOnDropHandle<()>>,
+    /// Connections that no call waits for: load is not to make a live replica look dead.
+    checks: Pool,
+    readiness: Readiness,
 }
 
 impl Postgres {
     /// A store on the database at `database_url`, reachable or not. Until its schema is up to date, which is tried in the
-    /// background, every call is `Unavailable`. To be called in a tokio runtime.
+    /// background, calls are `Unavailable`, except that they wait for the first attempt. To be called in a tokio runtime.
     ///
     /// Fails on a URL that cannot be one.
     pub fn connect(database_url: &str) -> anyhow::Result<Self> {
@@ -56,22 +56,21 @@ impl Postgres {
     }
 
     fn on(database: Config) -> Self {
-        let pool = Pool::new(database);
-        let (known, schema) = watch::channel(Schema::default());
-        let migration = tokio::spawn(schema::bring_up_to_date(pool.clone(), known));
-        Self { pool, schema, _migration: Arc::new(AbortOnDropHandle::new(migration)) }
+        let checks = Pool::new(database.clone(), CHECKS);
+        let pool = Pool::new(database, pool::MAX_CONNECTIONS);
+        let readiness = Readiness::begin({
+            let pool = pool.clone();
+            move || {
+                let pool = pool.clone();
+                async move { schema::bring_up_to_date(&pool).await.map_err(Failure::for_now) }
+            }
+        });
+        Self { pool, checks, readiness }
     }
 
     async fn connection(&self) -> Result<Connection<'_>, Error> {
-        let problem = match &*self.schema.borrow() {
-            Schema::UpToDate => None,
-            Schema::Unknown => Some("the schema has not been looked at yet".to_owned()),
-            Schema::Behind(problem) => Some(problem.clone()),
-        };
-        match problem {
-            None => self.pool.get().await,
-            Some(problem) => Err(Error::Unavailable(problem.into())),
-        }
+        self.readiness.ready().await?;
+        self.pool.get().await
     }
 }
 
@@ -87,15 +86,20 @@ impl Store for Postgres {
 
     async fn check_read(&self) -> Result<(), Error> {
         bounded(async {
-            // At the start, the first answer is worth waiting for. An error would mean that nobody migrates any more.
-            let _ = self.schema.clone().wait_for(|schema| !matches!(schema, Schema::Unknown)).await;
-            self.connection().await?.batch_execute("SELECT 1").await.map_err(failure)
+            self.readiness.ready().await?;
+            let mut connection = self.checks.get().await?;
+            queries::read_health(&mut connection).await.map_err(failure)
         })
         .await
     }
 
-    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
-        self.check_read().await
+    async fn check_write(&self, replica: &str) -> Result<(), Error> {
+        bounded(async {
+            self.readiness.ready().await?;
+            let mut connection = self.checks.get().await?;
+            queries::write_health(&mut connection, replica, time::now()).await.map_err(failure)
+        })
+        .await
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {
@@ -108,14 +112,17 @@ impl Store for Postgres {
         .await
     }
 
-    async fn channel(&self, query: &PostQuery) -> Result<Option<(Channel, Vec<Post>, u64)>, Error> {
+    async fn channel(&self, viewer: Option<Uuid>, query: &PostQuery) -> Result<Result<PostPage, ChannelError>, Error> {
         bounded(async {
             let mut connection = self.connection().await?;
-            let (channel, posts) = queries::channel(&mut connection, query).await.map_err(failure)?;
-            let Some(channel) = channel else { return Ok(None) };
-            let total = channel.posts(query.topic);
+            let (row, posts) = queries::channel(&mut connection, viewer, query).await.map_err(failure)?;
+            let total = row.as_ref().map_or(0, |channel| channel.posts(query.topic));
+            let channel = match channel::admit(row.map(Channel::try_from).transpose()?, viewer) {
+                Ok(channel) => channel,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
             let posts = posts.into_iter().map(Post::try_from).collect::<Result<_, _>>()?;
-            Ok(Some((channel.try_into()?, posts, total)))
+            Ok(Ok((channel, posts, total)))
         })
         .await
     }
@@ -156,6 +163,12 @@ impl Store for Postgres {
             Ok(Ok(Post { id, channel_id, author_id: author, title, content, topic, is_pinned, created_at, updated_at }))
         })
         .await
+    }
+}
+
+impl From<NotReady> for Error {
+    fn from(problem: NotReady) -> Self {
+        Self::Unavailable(problem.into())
     }
 }
 

@@ -57,10 +57,9 @@ pub trait Store: Send + Sync + 'static {
     /// The connections to the store.
     fn pool(&self) -> PoolState;
 
-    /// Gets the store ready for use, as long as that takes: reaches it, and brings its schema up to date. Ends in an error
-    /// only where it never will be of use; a process is to stop then, with that error.
-    async fn prepare(&self) -> anyhow::Result<()> {
-        Ok(())
+    /// Ends only where the store never will be of use, with why; a process is to stop then, with that error.
+    async fn unusable(&self) -> anyhow::Error {
+        std::future::pending().await
     }
 
     /// Reads the row that [`Self::check_write`] writes, the way that requests read.

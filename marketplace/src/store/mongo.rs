@@ -6,12 +6,14 @@
 //! | what MONGODB_URI may be, and the limits of time and connections | `client` |
 //! | collections, validators, indexes, and how a server without transactions is found out | `set_up` |
 //! | how many connections there are | `pool` |
+//! | whether it reads and writes | `health` |
 //! | what a document looks like | `documents` |
 //! | how an act is made atomic, and tried again | `transaction` |
 
 mod attempts;
 mod client;
 mod documents;
+mod health;
 mod indexes;
 mod items;
 mod ledger;
@@ -21,7 +23,7 @@ mod set_up;
 mod transaction;
 mod validators;
 
-use std::{error::Error as _, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -29,10 +31,12 @@ use bson::{doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
 use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
 use futures_util::FutureExt;
+use health::Health;
 use kernel::{Caller, Currency, PoolState};
-use mongodb::{Client, Collection, Database};
+use mongodb::{Client, Collection, Database, options::ClientOptions};
 use pool::Pool;
-use tokio::sync::{Mutex, OnceCell, Semaphore};
+use storage::readiness::{NotReady, Readiness};
+use transaction::{Transactions, Work};
 
 use super::{Error, Store};
 use crate::{
@@ -48,25 +52,17 @@ use crate::{
 /// The longest that one call works on the database, retries included. Callers wait 5 s.
 const DEADLINE: Duration = Duration::from_secs(4);
 
-/// How long [`Store::prepare`] waits before it tries again: doubled from the first to the last.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-
-/// A marketplace in one MongoDB database. Until [`Store::prepare`] or [`Store::check_read`] has reached and set up the
-/// database, everything else is [`Error::Unavailable`].
+/// A marketplace in one MongoDB database, which is reached and set up in the background.
 pub struct Mongo {
-    client: Client,
     database: Database,
+    transactions: Arc<Transactions>,
     pool: Pool,
-    collections: Collections,
+    health: Health,
     /// What a wallet opens with.
     opening: Balances,
     /// How long the outcomes of purchases count.
     retention: Retention,
-    set_up: OnceCell<()>,
-    /// One for each transaction that may run at once.
-    permits: Semaphore,
-    /// Held by the one transaction that is tried again.
-    turn: Mutex<()>,
+    readiness: Readiness,
 }
 
 /// The typed collections.
@@ -91,21 +87,32 @@ impl Collections {
 }
 
 impl Mongo {
-    /// A store in the database that `uri` names, `marketplace` where it names none. Connects to nothing yet: an error is
-    /// one of the configuration.
+    /// A store in the database that `uri` names, `marketplace` where it names none, reachable or not. Until it is set up,
+    /// which is tried in the background, calls are [`Error::Unavailable`], except that they wait for the first attempt.
+    /// An error is one of the configuration. To be called in a tokio runtime.
     pub async fn connect(uri: &str, options: &Options) -> anyhow::Result<Self> {
+        Self::on(client::settings(uri).await?, options)
+    }
+
+    fn on(mut settings: ClientOptions, options: &Options) -> anyhow::Result<Self> {
         let opening = wallet::opening(options.opening_balance)
             .with_context(|| format!("OPENING_BALANCE is {}: out of range", options.opening_balance))?;
-        let mut settings = client::settings(uri).await?;
-        let pool = Pool::watch(&mut settings);
-        let permits = Semaphore::new(client::transactions_at_once(&settings));
         let database = settings.default_database.clone().unwrap_or_else(|| client::DATABASE.to_owned());
+        let health = Health::new(settings.clone(), &database).context("MONGODB_URI cannot be used")?;
+        let pool = Pool::watch(&mut settings);
+        let at_once = client::transactions_at_once(&settings);
         let client = Client::with_options(settings).context("MONGODB_URI cannot be used")?;
         let database = client.database(&database);
-        let collections = Collections::new(&database);
-        let (set_up, turn) = (OnceCell::new(), Mutex::default());
         let retention = Retention::new(options.idempotency_ttl);
-        Ok(Self { client, database, pool, collections, opening, retention, set_up, permits, turn })
+        let transactions = Arc::new(Transactions::new(client, Collections::new(&database), at_once));
+        let readiness = Readiness::begin({
+            let (database, transactions, health) = (database.clone(), Arc::clone(&transactions), health.clone());
+            move || {
+                let (database, transactions, health) = (database.clone(), Arc::clone(&transactions), health.clone());
+                async move { set_up::run(&database, &transactions, &health).await }
+            }
+        });
+        Ok(Self { database, transactions, pool, health, opening, retention, readiness })
     }
 
     /// The name of the database.
@@ -113,14 +120,13 @@ impl Mongo {
         self.database.name()
     }
 
-    /// Brings the database into the state that this store needs, once. It can be cut off and begun again at any point.
-    async fn set_up(&self) -> Result<(), set_up::Failure> {
-        self.set_up.get_or_try_init(|| set_up::run(self)).await.copied()
-    }
-
-    fn check_set_up(&self) -> Result<(), Error> {
-        let done = self.set_up.initialized();
-        done.then_some(()).ok_or_else(|| Error::Unavailable("the database is not set up yet".into()))
+    /// Does `work` in a transaction, within [`DEADLINE`]. `context` is what it needs to know.
+    async fn transact<C: Sync, T>(&self, context: C, work: impl Work<C, T>) -> Result<T, Error> {
+        within_deadline(async {
+            self.readiness.ready().await?;
+            self.transactions.run(&context, &work).await
+        })
+        .await
     }
 }
 
@@ -134,29 +140,24 @@ impl Store for Mongo {
         self.pool.state()
     }
 
-    async fn prepare(&self) -> anyhow::Result<()> {
-        let (mut pause, longest) = PAUSES;
-        loop {
-            match self.set_up().await {
-                Ok(()) => return Ok(()),
-                Err(failure @ set_up::Failure::NoTransactions) => return Err(failure.into()),
-                Err(set_up::Failure::Store(error)) => {
-                    let cause = error.source();
-                    tracing::warn!(cause, "MongoDB is not ready for use: trying again in {pause:?}");
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
-        }
+    async fn unusable(&self) -> anyhow::Error {
+        self.readiness.unusable().await.into()
     }
 
     async fn check_read(&self) -> Result<(), Error> {
-        self.set_up().await.map_err(|failure| Error::Unavailable(failure.into()))?;
-        within_deadline(async { Ok(self.database.run_command(doc! { "ping": 1 }).await.map(drop)?) }).await
+        within_deadline(async {
+            self.readiness.ready().await?;
+            self.health.read().await
+        })
+        .await
     }
 
-    async fn check_write(&self, _replica: &str) -> Result<(), Error> {
-        self.check_read().await
+    async fn check_write(&self, replica: &str) -> Result<(), Error> {
+        within_deadline(async {
+            self.readiness.ready().await?;
+            self.health.write(replica, time::now()).await
+        })
+        .await
     }
 
     async fn list_items(&self, query: &ItemQuery) -> Result<(Vec<Item>, u64), Error> {
@@ -182,17 +183,21 @@ impl Store for Mongo {
     }
 
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
-        self.check_set_up()?;
-        within_deadline(attempts::forget(&self.collections.attempts, self.retention, at)).await
+        within_deadline(async {
+            self.readiness.ready().await?;
+            attempts::forget(&self.transactions.collections.attempts, self.retention, at).await
+        })
+        .await
     }
 
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {
-        self.check_set_up()?;
-        let id = owner.id.to_string();
-        // One document is of one moment by itself.
-        let found =
-            within_deadline(async { Ok(self.collections.accounts.find_one(doc! { "_id": id }).await?) }).await?;
-        if let Some(account) = found {
+        let found = within_deadline(async {
+            self.readiness.ready().await?;
+            // One document is of one moment by itself.
+            let id = doc! { "_id": owner.id.to_string() };
+            Ok(self.transactions.collections.accounts.find_one(id).await?)
+        });
+        if let Some(account) = found.await? {
             return account.wallet();
         }
         let open = self.transact((owner, &self.opening), |act, (owner, opening)| {
@@ -207,6 +212,12 @@ impl Store for Mongo {
 
     async fn audit(&self) -> Result<Vec<Discrepancy>, Error> {
         self.transact((), |act, ()| ledger::audit(act).boxed()).await
+    }
+}
+
+impl From<NotReady> for Error {
+    fn from(problem: NotReady) -> Self {
+        Self::Unavailable(problem.into())
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::{
     net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
 };
 
 use futures_util::future::join_all;
 use lab::{
+    eventually,
     catalogue::Ledger,
     process::Server,
     proxy::Link,
@@ -167,8 +167,8 @@ impl World {
         }
         let data = data_dir::Options { data_dir: self.directory.path().join("disk/data"), shared_data: false };
         let ledger = marketplace::store::open(mongodb.as_deref(), &data, &self.settings.economy).await.unwrap();
-        ledger.prepare().await.unwrap();
-        Arc::clone(&ledger)
+        eventually("the ledger can be read", async || ledger.check_read().await.is_ok()).await;
+        ledger
     }
 }
 

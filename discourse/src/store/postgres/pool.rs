@@ -18,8 +18,9 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::store::Error;
 
-/// Connections of one store at most: those of three replicas are a third of what PostgreSQL allows by default.
-const MAX_CONNECTIONS: u32 = 10;
+/// Connections of one store at most: with those of its health's check, those of three replicas are a third of what
+/// PostgreSQL allows by default.
+pub(super) const MAX_CONNECTIONS: u32 = 10;
 /// How long a call waits for a connection while all are busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 /// A server that takes longer to greet a new connection counts as down.
@@ -36,12 +37,13 @@ pub(super) type Connection<'a> = bb8::PooledConnection<'a, AsyncPgConnection>;
 #[derive(Clone)]
 pub(super) struct Pool {
     connections: bb8::Pool<AsyncPgConnection>,
+    max: u32,
     failures: Failures,
 }
 
 impl Pool {
-    /// A pool that connects when it is first asked.
-    pub(super) fn new(config: Config) -> Self {
+    /// A pool of at most `max` connections, which connects when it is first asked.
+    pub(super) fn new(config: Config, max: u32) -> Self {
         let config = Arc::new(config);
         let mut manager = ManagerConfig::default();
         manager.custom_setup = Box::new(move |_| Box::pin(connect(Arc::clone(&config))));
@@ -52,13 +54,13 @@ impl Pool {
         }));
         let failures = Failures(watch::Sender::default());
         let connections = bb8::Pool::builder()
-            .max_size(MAX_CONNECTIONS)
+            .max_size(max)
             .connection_timeout(BUSY_TIMEOUT)
             .retry_connection(false)
             .error_sink(Box::new(failures.clone()))
             // The URL is in `config`.
             .build_unchecked(AsyncDieselConnectionManager::new_with_config("", manager));
-        Self { connections, failures }
+        Self { connections, max, failures }
     }
 
     /// A connection that was not broken a moment ago; `Unavailable` at once where none can be made, and after
@@ -83,7 +85,7 @@ impl Pool {
     pub(super) fn state(&self) -> PoolState {
         let state = self.connections.state();
         let (open, idle) = (u64::from(state.connections), u64::from(state.idle_connections));
-        PoolState { in_use: open.saturating_sub(idle), idle, max: MAX_CONNECTIONS.into() }
+        PoolState { in_use: open.saturating_sub(idle), idle, max: self.max.into() }
     }
 
     /// A connection that is the caller's own and is closed when dropped.

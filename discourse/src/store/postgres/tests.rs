@@ -1,17 +1,18 @@
 //! On a real server, whose administrator's URL is `TEST_DATABASE_URL`. Each test has a database of its own.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::join_all;
-use kernel::time;
+use kernel::{Page, time};
 use tokio::net::TcpListener;
 
 use super::*;
 use crate::{
     channel::ChannelType,
     store::contract::{self, Fresh},
+    topic::Topic,
 };
 
 /// Bound on what no test should have to wait for.
@@ -132,7 +133,7 @@ async fn stores_that_start_at_once_migrate_once() {
         first_answer.expect("no attempt fails");
     }
     let channel = contract::open(&stores[0], Uuid::new_v4(), ChannelType::Public).await;
-    assert_eq!(stores[7].channel(&contract::first_page(channel.id)).await.expect("reads").expect("there").0, channel);
+    assert_eq!(contract::read_page(&stores[7], None, channel.id).await.expect("there").0, channel);
     let again = Postgres::on(database.config());
     again.check_read().await.expect("nothing is left to do");
 }
@@ -143,7 +144,7 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
     let store = Postgres::connect(&format!("postgres://postgres@{free}/discourse")).expect("a URL");
     let start = Instant::now();
     assert!(unavailable(store.check_read().await).contains("Connection refused"));
-    assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("Connection refused"));
+    assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("Connection refused"));
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
@@ -152,7 +153,7 @@ async fn a_server_that_is_silent_is_unavailable_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = silent.local_addr().expect("address");
     let store = Postgres::connect(&format!("postgres://postgres@{address}/discourse")).expect("a URL");
-    assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("not been looked at"));
+    assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("did not greet"));
     assert!(unavailable(store.check_read().await).contains("did not greet"));
 }
 
@@ -169,7 +170,7 @@ async fn a_database_that_comes_later_is_found() {
 async fn a_database_that_goes_is_noticed_at_once_and_found_again() {
     let (store, database) = start().await;
     let channel = contract::open(&store, Uuid::new_v4(), ChannelType::Public).await;
-    let read = async || store.channel(&contract::first_page(channel.id)).await;
+    let read = async || store.channel(None, &contract::first_page(channel.id)).await;
     database.administer(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name)).await;
     database.terminate().await;
     for _ in 0..3 {
@@ -189,15 +190,15 @@ async fn lost_connections_are_not_handed_out() {
     drop(join_all((0..10).map(|_| store.pool.get())).await);
     database.terminate().await;
     let mut failures = 0;
-    while let Err(error) = store.channel(&query).await {
+    while let Err(error) = store.channel(None, &query).await {
         unavailable::<()>(Err(error));
         // The first calls may come before the news.
         tokio::time::sleep(Duration::from_millis(50)).await;
         failures += 1;
     }
     assert!(failures < 5, "{failures}, of 10 connections");
-    for answer in join_all((0..50).map(|_| store.channel(&query))).await {
-        answer.expect("reads");
+    for answer in join_all((0..50).map(|_| store.channel(None, &query))).await {
+        assert_eq!(answer.expect("no failure"), Err(ChannelError::NotFound));
     }
 }
 
@@ -222,7 +223,7 @@ async fn a_statement_that_is_cut_off_is_unavailable() {
         waits_for_lock(&mut watcher, "FULL JOIN").await;
         database.terminate().await;
     };
-    let (answer, ()) = tokio::join!(store.channel(&query), cut);
+    let (answer, ()) = tokio::join!(store.channel(None, &query), cut);
     unavailable(answer);
     answers(&store).await;
 }
@@ -232,9 +233,9 @@ async fn the_server_gives_up_a_statement_that_takes_too_long() {
     let (store, database) = start().await;
     let mut locker = database.connection().await;
     locker.batch_execute("BEGIN; LOCK TABLE channels").await.expect("locks");
-    assert!(unavailable(store.channel(&contract::first_page(1)).await).contains("statement timeout"));
+    assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("statement timeout"));
     locker.batch_execute("ROLLBACK").await.expect("unlocks");
-    assert!(store.channel(&contract::first_page(1)).await.expect("reads").is_none());
+    assert_eq!(contract::read_page(&store, None, 1).await, Err(ChannelError::NotFound));
 }
 
 #[tokio::test]
@@ -245,9 +246,12 @@ async fn a_call_waits_for_a_busy_connection_but_not_for_ever() {
         held.push(connection);
     }
     assert_eq!(held.len(), 10);
-    unavailable(store.channel(&contract::first_page(1)).await);
-    let (answer, ()) = tokio::join!(store.check_read(), async { held.truncate(9) });
-    answer.expect("answers on the one that was given back");
+    unavailable(store.channel(None, &contract::first_page(1)).await);
+    store.check_read().await.expect("has connections of its own");
+    store.check_write("discourse-1").await.expect("has connections of its own");
+    let query = contract::first_page(1);
+    let (answer, ()) = tokio::join!(store.channel(None, &query), async { held.truncate(9) });
+    assert_eq!(answer.expect("on the one that was given back"), Err(ChannelError::NotFound));
 }
 
 #[tokio::test]
@@ -258,7 +262,7 @@ async fn a_channel_whose_access_changed_takes_no_post() {
         channel_id: channel.id,
         title: String::new(),
         content: "words".to_owned(),
-        topic: crate::topic::Topic::General,
+        topic: Topic::General,
         is_pinned: false,
     };
     let mut connection = store.pool.get().await.expect("connects");
@@ -268,4 +272,86 @@ async fn a_channel_whose_access_changed_takes_no_post() {
     assert_eq!(refused.expect("no failure"), None);
     let kept = queries::insert_post(&mut connection, &channel, author, &post, time::now()).await;
     assert!(kept.expect("no failure").is_some());
+}
+
+#[tokio::test]
+async fn the_posts_of_a_channel_are_not_read_for_who_may_not_read_them() {
+    let (store, database) = start().await;
+    let creator = Uuid::new_v4();
+    let channel = contract::open(&store, creator, ChannelType::Private).await;
+    let post = contract::words(&channel, "words");
+    store.create_post(creator, post, time::now()).await.expect("no failure").expect("permitted");
+    // Whoever reads a post fails from here on.
+    let trap = "CREATE FUNCTION trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'a post was read'; END $$;
+         ALTER TABLE posts RENAME TO kept_posts;
+         CREATE VIEW posts AS SELECT * FROM kept_posts WHERE trap()";
+    database.connection().await.batch_execute(trap).await.expect("sets");
+    for (page, topic) in [(1, None), (1, Some(Topic::General)), (1_000_000, None)] {
+        let query = PostQuery { topic, page: Page { page, limit: 10 }, channel_id: channel.id };
+        // More often than PostgreSQL plans anew for: the plan for all parameters keeps it too.
+        for viewer in [None, Some(Uuid::new_v4())].repeat(6) {
+            let refused = store.channel(viewer, &query).await.expect("no failure");
+            assert_eq!(refused.expect_err("refused"), ChannelError::AccessDenied);
+        }
+        store.channel(Some(creator), &query).await.expect_err("a post was read");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_read_only_is_read_and_its_check_of_writes_fails_until_it_is_not() {
+    let (store, database) = start().await;
+    let creator = Uuid::new_v4();
+    let channel = contract::open(&store, creator, ChannelType::Public).await;
+    let read_only = async |on: bool| {
+        database
+            .administer(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", database.name))
+            .await;
+        // It is for new sessions.
+        database.terminate().await;
+        answers(&store).await;
+    };
+    store.check_write("discourse-1").await.expect("writes");
+    read_only(true).await;
+    assert!(unavailable(store.check_write("discourse-1").await).contains("read-only"));
+    assert_eq!(reads_again(&store, channel.id).await.0, channel);
+    let refused = store.create_channel(creator, contract::draft("agora", ChannelType::Public), time::now()).await;
+    assert!(unavailable(refused).contains("read-only"));
+    read_only(false).await;
+    let writes = async { while store.check_write("discourse-1").await.is_err() {} };
+    timeout(PATIENCE, writes).await.expect("writes again");
+}
+
+/// The page of a channel, once connections that the server has ended are replaced.
+async fn reads_again(store: &Postgres, id: i64) -> PostPage {
+    let read = async {
+        loop {
+            if let Ok(page) = store.channel(None, &contract::first_page(id)).await {
+                return page.expect("may be read");
+            }
+        }
+    };
+    timeout(PATIENCE, read).await.expect("reads")
+}
+
+#[tokio::test]
+async fn a_replica_has_one_row_of_health_and_is_forgotten_a_day_after_it_went() {
+    let (store, database) = start().await;
+    let rows = async || {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = Text)]
+            replica: String,
+        }
+        let mut connection = database.connection().await;
+        let rows = diesel::sql_query("SELECT replica FROM health ORDER BY replica").load::<Row>(&mut connection).await;
+        rows.expect("reads").into_iter().map(|row| row.replica).collect::<Vec<_>>()
+    };
+    for replica in ["discourse-1", "discourse-2", "discourse-1"] {
+        store.check_write(replica).await.expect("writes");
+    }
+    assert_eq!(rows().await, ["discourse-1", "discourse-2"]);
+    let old = "UPDATE health SET at = at - interval '25 hours' WHERE replica = 'discourse-2'";
+    database.connection().await.batch_execute(old).await.expect("ages");
+    Postgres::on(database.config()).check_read().await.expect("starts");
+    assert_eq!(rows().await, ["discourse-1"]);
 }

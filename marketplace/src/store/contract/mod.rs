@@ -117,7 +117,7 @@ pub(super) fn economy() -> Economy {
     Economy::new(Metrics::new("marketplace").expect("metrics").meter())
 }
 
-fn attempt(buyer: &Caller, item: &Item, key: Option<&str>) -> Attempt {
+pub(super) fn attempt(buyer: &Caller, item: &Item, key: Option<&str>) -> Attempt {
     let order = Order {
         item_id: item.id,
         kind: TransactionType::Purchase,

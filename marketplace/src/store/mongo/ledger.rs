@@ -99,10 +99,15 @@ pub(super) async fn pay(act: &mut Act<'_>, transaction: &Transaction) -> Result<
     let able = doc! { "_id": &buyer, &balance: { "$gte": price } };
     let debit = doc! { "$inc": { &balance: -price } };
     let debited = act.collections.accounts.update_one(able, debit).session(&mut act.session).await?;
+    // Known before the credit: validators judge inside of the transaction too, and what a seller would be left with who
+    // is paid for nothing, one listing less than none, is a failure (121) to them and no conflict.
+    if debited.matched_count != 1 {
+        return Err(Halt::Changed);
+    }
     let credit = doc! { "$inc": { &balance: price, "activeListings": -1_i64, "completedSales": 1_i64 } };
     let credited =
         act.collections.accounts.update_one(doc! { "_id": &seller }, credit).session(&mut act.session).await?;
-    if debited.matched_count != 1 || credited.matched_count != 1 {
+    if credited.matched_count != 1 {
         return Err(Halt::Changed);
     }
     let entry = EntryDocument {

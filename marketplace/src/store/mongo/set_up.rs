@@ -6,14 +6,18 @@ use std::{collections::HashMap, time::Duration};
 
 use bson::{Document, doc};
 use futures_util::{FutureExt, TryStreamExt};
+use kernel::error::Chain;
 use mongodb::{
     Database,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR},
 };
 
+use storage::readiness::Failure;
+
 use super::{
-    Mongo, indexes, ledger,
-    transaction::{Act, Halt, is_duplicate_key},
+    health::Health,
+    indexes, ledger, time,
+    transaction::{Act, Halt, Transactions, is_duplicate_key},
     validators,
 };
 
@@ -26,57 +30,54 @@ const NAMESPACE_EXISTS: i32 = 48;
 const ILLEGAL_OPERATION: i32 = 20;
 const OPERATION_NOT_SUPPORTED_IN_TRANSACTION: i32 = 263;
 
-/// Why the database cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// For good.
-    #[error(
-        "MONGODB_URI: that MongoDB server does no transactions, which purchases need. Make it a replica set, of one \
-         member at least: start mongod with --replSet rs0, run rs.initiate() in mongosh once, and add \
-         ?replicaSet=rs0 to the URI"
-    )]
-    NoTransactions,
-    /// For now.
-    #[error("{0}")]
-    Store(#[from] super::Error),
+/// What a server is told that cannot do what purchases need.
+const NO_TRANSACTIONS: &str = "MONGODB_URI: that MongoDB server does no transactions, which purchases need. Make it a \
+    replica set, of one member at least: start mongod with --replSet rs0, run rs.initiate() in mongosh once, and add \
+    ?replicaSet=rs0 to the URI";
+
+/// Brings the database into the state that this store needs.
+pub(super) async fn run(database: &Database, transactions: &Transactions, health: &Health) -> Result<(), Failure> {
+    let late = |_| Failure::for_now(format_args!("MongoDB took longer than {DEADLINE:?}"));
+    tokio::time::timeout(DEADLINE, steps(database, transactions, health)).await.map_err(late)?
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
-pub(super) async fn run(store: &Mongo) -> Result<(), Failure> {
-    let late = |_| super::Error::Unavailable(format!("MongoDB took longer than {DEADLINE:?}").into());
-    tokio::time::timeout(DEADLINE, steps(store)).await.map_err(late)?
-}
-
-async fn steps(store: &Mongo) -> Result<(), Failure> {
+async fn steps(database: &Database, transactions: &Transactions, health: &Health) -> Result<(), Failure> {
     // Says best why a server is not reached.
-    store.database.run_command(doc! { "ping": 1 }).await?;
-    try_a_transaction(store).await?;
-    create_collections(&store.database).await?;
-    for (collection, models) in indexes::all() {
-        store.database.collection::<Document>(collection).create_indexes(models).await?;
-    }
-    match store.collections.accounts.insert_one(ledger::empty_treasury()).await {
-        Err(error) if !is_duplicate_key(&error) => Err(error.into()),
-        _ => Ok(()),
-    }
+    database.run_command(doc! { "ping": 1 }).await.map_err(Failure::for_now)?;
+    try_a_transaction(transactions).await?;
+    create_all(database, transactions).await.map_err(Failure::for_now)?;
+    health.forget(time::now()).await.map_err(Failure::for_now)
 }
 
 /// What kind of server it is says less: there are servers that have transactions without being a replica set.
-async fn try_a_transaction(store: &Mongo) -> Result<(), Failure> {
-    match store.try_once(&(), &|act, ()| read(act).boxed()).await {
-        Err(Halt::Driver(error)) if refuses_transactions(&error) => Err(Failure::NoTransactions),
-        tried => Ok(tried.map_err(super::Error::from)?),
+async fn try_a_transaction(transactions: &Transactions) -> Result<(), Failure> {
+    match transactions.try_once(&(), &|act, ()| read(act).boxed()).await {
+        Err(Halt::Driver(error)) if refuses_transactions(&error) => Err(Failure::ForGood(NO_TRANSACTIONS.to_owned())),
+        // Also an answer: a replica that waited to be let through would not start for minutes under load.
+        Err(Halt::Driver(error)) if is_thrown_back(&error) => Ok(()),
+        tried => tried.map_err(|halt| Failure::for_now(Chain(&super::Error::from(halt)))),
+    }
+}
+
+async fn create_all(database: &Database, transactions: &Transactions) -> Result<(), Error> {
+    create_collections(database).await?;
+    for (collection, models) in indexes::all() {
+        database.collection::<Document>(collection).create_indexes(models).await?;
+    }
+    match transactions.collections.accounts.insert_one(ledger::empty_treasury()).await {
+        Err(error) if !is_duplicate_key(&error) => Err(error),
+        _ => Ok(()),
     }
 }
 
 fn refuses_transactions(error: &Error) -> bool {
     let codes = [ILLEGAL_OPERATION, OPERATION_NOT_SUPPORTED_IN_TRANSACTION];
     matches!(&*error.kind, ErrorKind::Command(command) if codes.contains(&command.code))
+}
+
+/// By the server, for another transaction's sake; a connection that broke says nothing of the server.
+fn is_thrown_back(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(_)) && error.contains_label(TRANSIENT_TRANSACTION_ERROR)
 }
 
 async fn read(act: &mut Act<'_>) -> Result<(), Halt> {

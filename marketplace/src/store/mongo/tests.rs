@@ -1,21 +1,34 @@
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use bson::{Document, doc};
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use kernel::Kind;
-use tokio::net::TcpListener;
+use mongodb::options::ServerAddress;
+use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::proxy::Proxy;
 use super::*;
 use crate::{
     item::{ItemFilter, Sort},
     ledger::TREASURY,
-    store::contract::{Fresh, amounts, assert_sound, buy, sell, store_contract, usd, user},
+    purchase::{Transaction, TransactionStatus, TransactionType},
+    store::contract::{Fresh, amounts, assert_sound, attempt, buy, sell, store_contract, usd, user},
 };
 
+mod faults;
 mod proxy;
 mod standalone;
+mod wire;
 
 /// A database of its own for one test, dropped at its end.
 struct Scratch(String);
@@ -30,15 +43,44 @@ impl Scratch {
 
     /// A store that has set up the database.
     async fn store(&self, opening_balance: i64) -> Mongo {
-        let store = self.unprepared(opening_balance).await;
-        let prepared = tokio::time::timeout(Duration::from_secs(30), store.prepare()).await;
-        prepared.expect("TEST_MONGODB_URI: the server does not get ready").expect("prepares");
-        store
+        prepared(Mongo::connect(&self.0, &Options { opening_balance, ..Options::default() }).await.expect("connects"))
+            .await
     }
 
-    async fn unprepared(&self, opening_balance: i64) -> Mongo {
-        Mongo::connect(&self.0, &Options { opening_balance, ..Options::default() }).await.expect("connects")
+    async fn settings(&self) -> ClientOptions {
+        client::settings(&self.0).await.expect("settings")
     }
+
+    /// The server itself, a host with its port.
+    async fn server(&self) -> String {
+        self.settings().await.hosts[0].to_string()
+    }
+
+    /// A store on the way through `proxy`, with all else that the URI says, credentials too.
+    async fn through(&self, proxy: &Proxy) -> Mongo {
+        prepared(self.unprepared_through(proxy).await).await
+    }
+
+    async fn unprepared_through(&self, proxy: &Proxy) -> Mongo {
+        let mut settings = self.settings().await;
+        settings.hosts = vec![ServerAddress::parse(proxy.address.to_string()).expect("an address")];
+        settings.server_selection_timeout = Some(Duration::from_millis(300));
+        // What it says of its replica set would lead past the proxy.
+        (settings.direct_connection, settings.repl_set_name) = (Some(true), None);
+        Mongo::on(settings, &Options { opening_balance: 1_000, ..Options::default() }).expect("connects")
+    }
+}
+
+/// The store, when it is set up.
+async fn prepared(store: Mongo) -> Mongo {
+    let ready = async {
+        while store.readiness.ready().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let ready = tokio::time::timeout(Duration::from_secs(30), ready).await;
+    ready.expect("TEST_MONGODB_URI: the server does not get ready");
+    store
 }
 
 impl Drop for Scratch {
@@ -48,8 +90,8 @@ impl Drop for Scratch {
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
             runtime.block_on(async {
-                let store = Mongo::connect(&uri, &Options::default()).await.expect("connects");
-                store.database.drop().await
+                let client = Client::with_options(client::settings(&uri).await.expect("settings"))?;
+                client.default_database().expect("a name").drop().await
             })
         });
         // Not asserted: a test that has failed is to say why itself.
@@ -67,9 +109,23 @@ store_contract!(fresh);
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pool_tells_who_is_connected() {
     let scratch = Scratch::new();
-    let store = scratch.store(1_000).await;
-    sell(&store, &user("seller"), usd(1)).await;
-    // A connection comes back a little after the answer that it brought.
+    // Reads are held until they have been seen.
+    let (held, released) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+    let (hold, release) = (Arc::clone(&held), Arc::clone(&released));
+    let fault = move |command: Document| {
+        let (hold, release) = (Arc::clone(&hold), Arc::clone(&release));
+        async move {
+            if command.contains_key("find") && hold.load(Ordering::Relaxed) {
+                release.notified().await;
+            }
+            None
+        }
+        .boxed()
+    };
+    let proxy = Proxy::holding(scratch.server().await, Arc::new(fault)).await;
+    let store = scratch.through(&proxy).await;
+    let seller = user("seller");
+    sell(&store, &seller, usd(1)).await;
     let becomes = async |wanted: fn(PoolState) -> bool| {
         let give_up = Instant::now() + Duration::from_secs(10);
         while !wanted(store.pool()) {
@@ -77,11 +133,17 @@ async fn the_pool_tells_who_is_connected() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
+    // A connection comes back a little after the answer that it brought.
     becomes(|pool| pool.in_use == 0 && (1..=pool.max).contains(&pool.idle)).await;
     assert_eq!(store.pool().max, 32);
-    let busy = join_all((0..16).map(|_| store.check_read()));
-    let (answers, ()) = tokio::join!(busy, becomes(|pool| pool.in_use > 0));
-    assert!(answers.iter().all(Result::is_ok));
+    held.store(true, Ordering::Relaxed);
+    let seen = async {
+        becomes(|pool| pool.in_use == 16).await;
+        held.store(false, Ordering::Relaxed);
+        released.notify_waiters();
+    };
+    let (answers, ()) = tokio::join!(join_all((0..16).map(|_| store.wallet(&seller))), seen);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     becomes(|pool| pool.in_use == 0).await;
 }
 
@@ -132,7 +194,7 @@ async fn every_collection_has_its_validator_and_indexes() {
             assert!(found, "{name}: {:?}", index.keys);
         }
     }
-    let treasury = store.collections.accounts.find_one(doc! { "_id": TREASURY }).await.expect("finds");
+    let treasury = store.transactions.collections.accounts.find_one(doc! { "_id": TREASURY }).await.expect("finds");
     assert!(treasury.is_some());
 }
 
@@ -168,7 +230,7 @@ async fn a_balance_that_was_tampered_with_is_found() {
     amounts(&store, &owner).await;
     let id = owner.id.to_string();
     let more = doc! { "$inc": { "balances.GOLD": 1_i64 } };
-    store.collections.accounts.update_one(doc! { "_id": &id }, more).await.expect("updates");
+    store.transactions.collections.accounts.update_one(doc! { "_id": &id }, more).await.expect("updates");
     let mut imbalance = store.imbalance().await.expect("imbalance");
     imbalance.retain(|(_, sum)| *sum != 0);
     assert_eq!(imbalance, [(Currency::Gold, 1)]);
@@ -182,23 +244,30 @@ async fn what_was_read_and_is_so_no_longer_throws_the_purchase_back() {
     let (store, seller, buyer) = (scratch.store(1_000).await, user("seller"), user("buyer"));
     let item = sell(&store, &seller, usd(1)).await;
     buy(&store, &buyer, &item, None).await.expect("buys");
-    let sold_again = store.try_once(&item, &|act, item| items::mark_sold(act, item, item.created_at).boxed()).await;
+    let sold_again =
+        store.transactions.try_once(&item, &|act, item| items::mark_sold(act, item, item.created_at).boxed()).await;
     assert!(matches!(sold_again, Err(transaction::Halt::Changed)), "{sold_again:?}");
     let before = amounts(&store, &seller).await;
-    let overdrawn = crate::purchase::Transaction {
-        id: crate::id::next(),
-        item_id: item.id,
-        buyer_id: buyer.id,
-        seller_id: seller.id,
-        price: usd(100_000),
-        kind: crate::purchase::TransactionType::Purchase,
-        status: crate::purchase::TransactionStatus::Completed,
-        created_at: time::now(),
-    };
-    let overdrawn = store.try_once(&overdrawn, &|act, overdrawn| ledger::pay(act, overdrawn).boxed()).await;
+    let overdrawn = overdrawn(&item, &buyer);
+    let overdrawn =
+        store.transactions.try_once(&overdrawn, &|act, overdrawn| ledger::pay(act, overdrawn).boxed()).await;
     assert!(matches!(overdrawn, Err(transaction::Halt::Changed)), "{overdrawn:?}");
     assert_eq!(amounts(&store, &seller).await, before, "the credit was taken back");
     assert_sound(&store).await;
+}
+
+/// A sale of `item` for more than a buyer has.
+fn overdrawn(item: &Item, buyer: &Caller) -> Transaction {
+    Transaction {
+        id: crate::id::next(),
+        item_id: item.id,
+        buyer_id: buyer.id,
+        seller_id: item.seller_id,
+        price: usd(100_001),
+        kind: TransactionType::Purchase,
+        status: TransactionStatus::Completed,
+        created_at: time::now(),
+    }
 }
 
 #[tokio::test]
@@ -220,13 +289,8 @@ async fn without_a_server_every_call_is_unavailable_and_soon() {
 async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     let scratch = Scratch::new();
     let (seller, buyer) = (user("seller"), user("buyer"));
-    let settings = client::settings(&scratch.0).await.expect("settings");
-    let mut proxy = proxy::Proxy::to(settings.hosts[0].to_string()).await;
-    let database = settings.default_database.expect("a name");
-    let limits = "directConnection=true&serverSelectionTimeoutMS=300";
-    let uri = format!("mongodb://{}/{database}?{limits}", proxy.address);
-    let store =
-        Mongo::connect(&uri, &Options { opening_balance: 1_000, ..Options::default() }).await.expect("connects");
+    let mut proxy = Proxy::to(scratch.server().await).await;
+    let store = scratch.through(&proxy).await;
     store.check_read().await.expect("answers");
     let item = sell(&store, &seller, usd(1)).await;
 
@@ -246,7 +310,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     assert!(begin.elapsed() < 2 * DEADLINE, "{:?}", begin.elapsed());
 
     proxy.mend().await;
-    let back = async { while store.check_read().await.is_err() {} };
+    let back = async { while store.item(item.id).await.is_err() || store.check_write("a").await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(20), back).await.expect("answers again");
     buy(&store, &buyer, &item, None).await.expect("buys");
     assert_sound(&store).await;

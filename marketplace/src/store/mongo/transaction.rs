@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mongodb::{
-    ClientSession,
+    Client, ClientSession,
     error::{self, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure},
     options::{ReadConcern, TransactionOptions, WriteConcern},
 };
 
-use super::{Collections, DEADLINE, Error, Mongo, within_deadline};
+use tokio::sync::{Mutex, Semaphore};
+
+use super::{Collections, DEADLINE, Error};
 
 /// Between tries: doubled from the first to the longest, which is for an act that a replica left open when it died.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -72,34 +74,50 @@ impl From<Halt> for Error {
     }
 }
 
-impl Mongo {
-    /// Does `work` in a transaction: all of it or nothing, within [`DEADLINE`]. `context` is what it needs to know.
+/// Where acts are done.
+pub(super) struct Transactions {
+    client: Client,
+    pub(super) collections: Collections,
+    /// One for each transaction that may run at once.
+    permits: Semaphore,
+    /// Held while a transaction is tried again.
+    turn: Mutex<()>,
+}
+
+impl Transactions {
+    /// At most `at_once` at once.
+    pub(super) fn new(client: Client, collections: Collections, at_once: usize) -> Self {
+        Self { client, collections, permits: Semaphore::new(at_once), turn: Mutex::default() }
+    }
+
+    /// Does `work` in a transaction: all of it or nothing, however many tries that takes. `context` is what it needs to
+    /// know.
     ///
     /// Whoever is thrown back tries again in turn, one at a time in this process, since the losers of a race for one item
-    /// or for the treasury would only race again. Between replicas, of two acts in each other's way one goes on.
-    pub(super) async fn transact<C: Sync, T>(&self, context: C, work: impl Work<C, T>) -> Result<T, Error> {
-        self.check_set_up()?;
-        within_deadline(async {
-            let _permit = self.permits.acquire().await.map_err(|closed| Error::Failed(closed.into()))?;
-            match self.try_once(&context, &work).await {
-                Err(halt) if halt.is_conflict() || halt.is_duplicate() => {}
+    /// or for the treasury would only race again. The turn is for one try: a document that somebody keeps locked stops
+    /// nobody but those who want it. Between replicas, of two acts in each other's way one goes on.
+    pub(super) async fn run<C: Sync, T>(&self, context: &C, work: &impl Work<C, T>) -> Result<T, Error> {
+        match self.try_once(context, work).await {
+            Err(halt) if halt.is_conflict() => {}
+            ended => return Ok(ended?),
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let turn = self.turn.lock().await;
+            match self.try_once(context, work).await {
+                Err(halt) if halt.is_conflict() => {}
                 ended => return Ok(ended?),
             }
-            let _turn = self.turn.lock().await;
-            let mut pause = FIRST_PAUSE;
-            loop {
-                match self.try_once(&context, &work).await {
-                    Err(halt) if halt.is_conflict() => tokio::time::sleep(pause).await,
-                    ended => return Ok(ended?),
-                }
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-        })
-        .await
+            drop(turn);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// Does `work` in one transaction, once.
     pub(super) async fn try_once<C, T>(&self, context: &C, work: &impl Work<C, T>) -> Result<T, Halt> {
+        // Given back between tries: who waits for a locked document keeps no connection from the others.
+        let _permit = self.permits.acquire().await.map_err(|closed| Error::Failed(closed.into()))?;
         let mut act = Act { collections: &self.collections, session: self.client.start_session().await? };
         let options = TransactionOptions::builder()
             .read_concern(ReadConcern::snapshot())
@@ -138,6 +156,9 @@ impl Halt {
     fn is_conflict(&self) -> bool {
         match self {
             Self::Changed => true,
+            // A key that is there and that the transaction has not seen: it was committed after the transaction's first
+            // read, and the next try sees it. (mongod mostly says WriteConflict here; PostgreSQL under it says this.)
+            Self::Driver(error) if is_duplicate_key(error) => true,
             // A server that was looked for in vain is not to be looked for again until the deadline.
             Self::Driver(error) => {
                 error.contains_label(TRANSIENT_TRANSACTION_ERROR)
@@ -145,11 +166,6 @@ impl Halt {
             }
             Self::Store(_) => false,
         }
-    }
-
-    /// Whether somebody else has written what was not there when the transaction began.
-    fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Driver(error) if is_duplicate_key(error))
     }
 }
 
@@ -162,8 +178,8 @@ pub(super) fn is_duplicate_key(error: &error::Error) -> bool {
     }
 }
 
-/// Codes of servers that step down, shut down, catch up or are too busy; also of what took too long.
-const PASSING: [i32; 15] = [6, 7, 24, 50, 64, 89, 91, 112, 189, 9001, 10107, 11600, 11602, 13435, 13436];
+/// Codes of servers that step down, shut down, catch up, are too busy or have no space left; also of what took too long.
+const PASSING: [i32; 16] = [6, 7, 24, 50, 64, 89, 91, 112, 189, 9001, 10107, 11600, 11602, 13435, 13436, 14031];
 
 impl From<error::Error> for Error {
     fn from(error: error::Error) -> Self {

@@ -10,11 +10,12 @@ use crate::{
 };
 
 /// The validator of each collection.
-pub(super) fn all() -> [(&'static str, Document); 5] {
+pub(super) fn all() -> [(&'static str, Document); 6] {
     [
         ("accounts", accounts()),
         ("attempts", attempts()),
         ("entries", entries()),
+        ("health", health()),
         ("items", items()),
         ("transactions", transactions()),
     ]
@@ -75,6 +76,10 @@ fn entries() -> Document {
     );
     validator.insert("$expr", doc! { "$ne": ["$debit", "$credit"] });
     validator
+}
+
+fn health() -> Document {
+    schema(doc! { "_id": text(), "at": time() }, &[])
 }
 
 fn items() -> Document {
