@@ -1,16 +1,34 @@
 // What stands around every page, and which pages there are.
-import { Button, Center, MantineProvider, Stack, Text, Title } from '@mantine/core';
+import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
-import { createBrowserRouter, Navigate, Outlet, RouterProvider, useLocation } from 'react-router';
-import { retry, retryDelay } from './api/queries';
+import { focusManager, QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import {
+  createBrowserRouter,
+  createPath,
+  Navigate,
+  Outlet,
+  type RouteObject,
+  RouterProvider,
+  useLocation,
+} from 'react-router';
+import { retryDelay, retryRead, tryNow } from './api/reading';
+import { arriveOrReopen, preload } from './arrival';
+import { Broken, OnItsWay } from './components/broken';
 import { Layout } from './layout';
 import { current, subscribe, useSession } from './session';
 import { cssVariables, theme } from './theme';
 
 const client = new QueryClient({
-  defaultOptions: { queries: { retry, retryDelay, staleTime: 1000 } },
+  // Always: the gateway may be on this very machine, whatever the browser thinks of the network.
+  defaultOptions: {
+    queries: { retry: retryRead, retryDelay, staleTime: 1000, networkMode: 'always' },
+    mutations: { retryDelay, networkMode: 'always' },
+  },
 });
+
+// Reads pause while nobody looks, and wait longer each time; who comes back does not wait with them.
+focusManager.subscribe((isFocused) => isFocused && tryNow(client));
+addEventListener('online', () => tryNow(client));
 
 // What one user has read, the next must not see.
 let owner = current()?.userId;
@@ -22,68 +40,60 @@ subscribe(() => {
 /** Pages that need a session; who has none logs in first, and comes back. */
 function Private() {
   const session = useSession();
-  const { pathname, search } = useLocation();
-  if (!session) return <Navigate to="/login" replace state={{ from: pathname + search }} />;
+  const { pathname, search, state } = useLocation();
+  if (!session) return <Navigate to="/login" replace state={{ from: pathname + search, state }} />;
   // Another user begins anew, also where another tab logged them in.
   return <Layout key={session.userId} />;
 }
 
-/** A page whose code did not arrive, or that failed. */
-function Broken() {
-  return (
-    <Center mih="60vh" p="md" component="main">
-      <Stack align="center" maw={420} ta="center">
-        <Title order={1}>This page broke</Title>
-        <Text c="dimmed">That is our mistake, or the UI was updated meanwhile. Nothing of yours is lost.</Text>
-        <Button onClick={() => location.reload()}>Reload</Button>
-      </Stack>
-    </Center>
-  );
+const PAGES = {
+  marketplace: () => import('./pages/marketplace').then(({ MarketplacePage }) => MarketplacePage),
+  item: () => import('./pages/item').then(({ ItemPage }) => ItemPage),
+  newItem: () => import('./pages/new-item').then(({ NewItemPage }) => NewItemPage),
+  discourse: () => import('./pages/discourse').then(({ DiscoursePage }) => DiscoursePage),
+  channel: () => import('./pages/channel').then(({ ChannelPage }) => ChannelPage),
+  dashboard: () => import('./pages/dashboard').then(({ DashboardPage }) => DashboardPage),
+  login: () => import('./pages/login').then(({ LoginPage }) => LoginPage),
+  register: () => import('./pages/register').then(({ RegisterPage }) => RegisterPage),
+  notFound: () => import('./pages/not-found').then(({ NotFoundPage }) => NotFoundPage),
+};
+// Who has one page has them all, before the server may go away.
+preload(Object.values(PAGES));
+
+/** A page at a path, from where its code comes when somebody goes there. */
+function page(path: string, load: (typeof PAGES)[keyof typeof PAGES], children?: RouteObject[]): RouteObject {
+  return { path, lazy: async () => ({ Component: await arriveOrReopen(load, destination) }), children };
+}
+
+/** Where one goes, or is. */
+function destination(): string {
+  return createPath(router.state.navigation.location ?? router.state.location);
 }
 
 const router = createBrowserRouter([
   {
     element: <Outlet />,
     errorElement: <Broken />,
-    hydrateFallbackElement: <div />,
+    hydrateFallbackElement: <OnItsWay />,
     children: [
-      { path: '/login', lazy: () => import('./pages/login').then(({ LoginPage: Component }) => ({ Component })) },
-      {
-        path: '/register',
-        lazy: () => import('./pages/register').then(({ RegisterPage: Component }) => ({ Component })),
-      },
+      page('/login', PAGES.login),
+      page('/register', PAGES.register),
       {
         element: <Private />,
-        errorElement: <Broken />,
         children: [
-          { path: '/', element: <Navigate to="/marketplace" replace /> },
           {
-            path: '/marketplace',
-            lazy: () => import('./pages/marketplace').then(({ MarketplacePage: Component }) => ({ Component })),
-          },
-          {
-            path: '/marketplace/new',
-            lazy: () => import('./pages/new-item').then(({ NewItemPage: Component }) => ({ Component })),
-          },
-          {
-            path: '/marketplace/item/:id',
-            lazy: () => import('./pages/item').then(({ ItemPage: Component }) => ({ Component })),
-          },
-          {
-            path: '/discourse',
-            lazy: () => import('./pages/discourse').then(({ DiscoursePage: Component }) => ({ Component })),
+            // Inside of the frame: the other places stay in reach.
+            errorElement: <Broken />,
             children: [
-              {
-                path: ':id',
-                lazy: () => import('./pages/channel').then(({ ChannelPage: Component }) => ({ Component })),
-              },
+              { path: '/', element: <Navigate to="/marketplace" replace /> },
+              page('/marketplace', PAGES.marketplace),
+              page('/marketplace/new', PAGES.newItem),
+              page('/marketplace/item/:id', PAGES.item),
+              page('/discourse', PAGES.discourse, [page(':id', PAGES.channel)]),
+              page('/dashboard', PAGES.dashboard),
+              page('*', PAGES.notFound),
             ],
           },
-          {
-            path: '/dashboard',
-            lazy: () => import('./pages/dashboard').then(({ DashboardPage: Component }) => ({ Component })),
-          },
-          { path: '*', lazy: () => import('./pages/not-found').then(({ NotFoundPage: Component }) => ({ Component })) },
         ],
       },
     ],

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { itemFilter, withFilters } from './item-filter';
+import { comparesCurrencies, ITEM_FILTERS, itemFilter, priceFilterProblem, withFilters } from './item-filter';
+import { sift } from './url-filter';
 
 const filter = (query: string) => itemFilter(new URLSearchParams(query));
 
@@ -33,6 +34,32 @@ test('what is not understood is left out, not sent', () => {
   for (const name of ['category', 'currency', 'minPrice', 'sellerId', 'isPremium', 'sort'] as const) {
     expect(odd[name]).toBeUndefined();
   }
+});
+
+test('a price has the places of its currency, where there is one', () => {
+  expect(filter('minPrice=1.005').minPrice).toBe('1.005');
+  expect(filter('minPrice=1.005&currency=USD').minPrice).toBeUndefined();
+  expect(filter('minPrice=999999999999999&currency=BTC').minPrice).toBeUndefined();
+  expect(priceFilterProblem('007', null)).toBe('Such as 12.50');
+  expect(priceFilterProblem('1.005', 'EUR')).toMatch(/2 decimal places/);
+});
+
+test('what is dropped is said, and the rest stays as it was', () => {
+  const odd = 'category=cars&tag=gold&sort=random&colour=red&status=any&page=0&isPremium=false&minPrice=&constructor=1';
+  const { known, unknown } = sift(new URLSearchParams(odd), ITEM_FILTERS);
+  expect(known.toString()).toBe('tag=gold&status=any');
+  expect(unknown).toEqual(['category=cars', 'sort=random', 'colour=red', 'page=0', 'isPremium=false', 'constructor=1']);
+});
+
+test('prices of several currencies are compared where neither filter nor order is of one', () => {
+  const compares = (query: string) => comparesCurrencies(filter(query));
+  expect(['sort=price', 'sort=-price', 'minPrice=1', 'maxPrice=1'].map(compares)).toEqual([true, true, true, true]);
+  expect(['', 'sort=oldest', 'sort=price&currency=EUR', 'minPrice=x'].map(compares)).toEqual([
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test('a changed filter leads back to the first page', () => {

@@ -21,17 +21,29 @@ import {
   IconLogout,
   IconMessages,
   IconMoon,
+  IconPlugConnectedX,
   IconSun,
   IconWallet,
 } from '@tabler/icons-react';
-import { useQuery } from '@tanstack/react-query';
+import { useIsFetching, useQuery } from '@tanstack/react-query';
 import { useEffect, useRef } from 'react';
-import { Link, NavLink, Outlet, ScrollRestoration, useLocation, useNavigation } from 'react-router';
+import {
+  Link,
+  NavLink,
+  Outlet,
+  ScrollRestoration,
+  useLocation,
+  useMatch,
+  useNavigation,
+  useSearchParams,
+} from 'react-router';
 import { apiBase } from './api/client';
-import { wallet } from './api/queries';
-import { Money } from './components/money';
+import { type Balance, item, wallet } from './api/queries';
+import { isOutdated } from './api/reading';
+import { useIsWaiting } from './arrival';
+import { CurrencyMark, Money } from './components/money';
 import { PersonAvatar } from './components/person';
-import { CURRENCY_NAMES } from './money';
+import { CURRENCY_NAMES, formatShort, minorUnits } from './money';
 import { end, useMe } from './session';
 
 const PLACES = [
@@ -53,7 +65,7 @@ export function Brand() {
   return (
     <Link to="/" className="brand">
       <img src="/icon.svg" width={28} height={28} alt="" />
-      capsim
+      <span>capsim</span>
     </Link>
   );
 }
@@ -76,22 +88,31 @@ export function SchemeToggle() {
   );
 }
 
+/** What one pays with here: the currency of the listing that is open, or of the filter that is set, or the first. */
+function usePurse(balances: Balance[] | undefined): Balance | undefined {
+  const id = useMatch('/marketplace/item/:id')?.params.id;
+  const { data: open } = useQuery({ ...item(id ?? ''), enabled: id !== undefined });
+  const filtered = useSearchParams()[0].get('currency');
+  return balances?.find(({ currency }) => currency === (open?.currency ?? filtered)) ?? balances?.[0];
+}
+
 function Wallet() {
   const { data: balances } = useQuery(wallet());
-  const first = balances?.[0];
+  const purse = usePurse(balances);
   return (
     <Popover position="bottom-end" shadow="md" width={330} trapFocus>
       <Popover.Target>
-        <UnstyledButton className="nav" aria-label="Wallet">
-          <IconWallet size={19} stroke={1.7} aria-hidden />
-          {first ? (
-            <Text component="span" visibleFrom="xs" fz="sm">
-              <Money amount={first.balance} currency={first.currency} />
+        <UnstyledButton className="nav purse" aria-label="Wallet">
+          <IconWallet size={19} stroke={1.7} aria-hidden className="spare" />
+          {purse ? (
+            <Text component="span" className="money" fz="sm" fw={600}>
+              {formatShort(minorUnits(purse.balance, purse.currency), purse.currency)}{' '}
+              <CurrencyMark currency={purse.currency} />
             </Text>
           ) : (
-            <Skeleton width={110} height={16} visibleFrom="xs" />
+            <Skeleton width={110} height={16} />
           )}
-          <IconChevronDown size={14} aria-hidden />
+          <IconChevronDown size={14} aria-hidden className="spare" />
         </UnstyledButton>
       </Popover.Target>
       <Popover.Dropdown aria-label="Wallet">
@@ -126,7 +147,7 @@ function Account() {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Label>Logged in as {me.username}</Menu.Label>
+        <Menu.Label className="clamp">Logged in as {me.username}</Menu.Label>
         <Menu.Item leftSection={<IconApi size={16} />} component="a" href={`${apiBase}/docs`} target="_blank">
           API in Swagger UI
         </Menu.Item>
@@ -135,6 +156,25 @@ function Account() {
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>
+  );
+}
+
+/** That what is shown may be old, or that what was asked for is on its way: nobody answers. */
+function Away() {
+  const isWaiting = useIsWaiting();
+  const isOld = useIsFetching(isOutdated) > 0;
+  const sentence = isWaiting
+    ? 'The server does not answer. The page you asked for opens as soon as it does.'
+    : isOld && 'No answer: what you see may be old. This page keeps trying.';
+  return (
+    <div role="status">
+      {sentence && (
+        <Group className="sunk" gap={8} px="md" py={6} mb="md" wrap="nowrap">
+          <IconPlugConnectedX size={18} stroke={1.7} aria-hidden style={{ flex: 'none' }} />
+          <Text fz="sm">{sentence}</Text>
+        </Group>
+      )}
+    </div>
   );
 }
 
@@ -174,6 +214,7 @@ export function Layout() {
       </AppShell.Header>
       <AppShell.Main id="main" tabIndex={-1} ref={main} aria-busy={isBusy}>
         <Container size={1240} py={{ base: 'lg', sm: 'xl' }}>
+          <Away />
           <Outlet />
         </Container>
       </AppShell.Main>

@@ -10,14 +10,12 @@ import { App } from './app';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no #root');
-connect().then(
-  () =>
-    createRoot(root).render(
-      <StrictMode>
-        <App />
-      </StrictMode>,
-    ),
-  () => {
-    root.textContent = 'This page could not read /config.json, which says where its API is. Reload to try again.';
-  },
+await connect(() => {
+  root.textContent = 'This page waits for /config.json, which says where its API is. It keeps trying.';
+});
+root.textContent = '';
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
 );

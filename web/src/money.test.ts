@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Currency, format, formatAmount, minorUnits, priceProblem } from './money';
+import { type Currency, format, formatShort, minorUnits, priceProblem, typedAmount } from './money';
 
 describe('minorUnits', () => {
   test.each<[string, Currency, bigint]>([
@@ -44,10 +44,22 @@ describe('format', () => {
       }
     }
   });
+});
 
-  test('carries its currency', () => {
-    expect(formatAmount('250.50', 'EUR')).toBe('250.50 EUR');
-  });
+test.each<[bigint, Currency, string]>([
+  [100000000n, 'USD', '1,000,000.00'],
+  [99999999999n, 'USD', '999,999,999.99'],
+  [100000000000n, 'USD', '1B'],
+  [9223372036854775807n, 'USD', '92,233.72T'],
+  [99999999999999n, 'BTC', '999,999.99'],
+  [1n, 'BTC', '0.00000001'],
+  [9999999999999n, 'GOLD', '999,999,999.99'],
+])('%d %s is %s where there is little room', (units, currency, text) => {
+  expect(formatShort(units, currency)).toBe(text);
+});
+
+test('what is typed as an amount is understood as a person means it', () => {
+  expect(['007.5', ' 12 ', '0.50', '0', '000', ''].map(typedAmount)).toEqual(['7.5', '12', '0.50', '0', '0', '']);
 });
 
 describe('priceProblem', () => {

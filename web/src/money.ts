@@ -39,9 +39,21 @@ export function format(units: bigint, currency: Currency): string {
   return `${units < 0n ? '−' : ''}${whole}.${fraction}`;
 }
 
-/** An amount as the API sent it, for people, with its currency. */
-export function formatAmount(amount: string, currency: Currency): string {
-  return `${format(minorUnits(amount, currency), currency)} ${currency}`;
+/** The longest amount that a narrow place has room for, in characters. */
+const SHORT = 14;
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 2, roundingMode: 'trunc' });
+
+/** As `format`, but what is too long for a narrow place is cut, then rounded down: 92,233.72T. Never more than it is. */
+export function formatShort(units: bigint, currency: Currency): string {
+  const exact = format(units, currency);
+  const cut = exact.replace(/(\.\d{2})\d+$/, '$1');
+  if (exact.length <= SHORT) return exact;
+  return cut.length <= SHORT ? cut : compact.format(units / 10n ** BigInt(PLACES[currency]));
+}
+
+/** An amount that somebody typed, as the API takes it: no spaces around it, no zeros before it. */
+export function typedAmount(text: string): string {
+  return text.trim().replace(/^0+(?=\d)/, '');
 }
 
 /** What is wrong with a price that somebody typed, or null. */

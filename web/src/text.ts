@@ -1,8 +1,13 @@
 // The API's rules of text: trimmed, counted in characters.
 
+/** How many characters the API will count. */
+export function lengthOf(text: string): number {
+  return [...text.trim()].length;
+}
+
 /** What is wrong with a text that has to be there, or null. */
 export function lengthProblem(text: string, most: number): string | null {
-  const { length } = [...text.trim()];
+  const length = lengthOf(text);
   if (length === 0) return 'This is needed';
   return length > most
     ? `At most ${most.toLocaleString('en')} characters; these are ${length.toLocaleString('en')}`
@@ -17,5 +22,5 @@ export function optionalLengthProblem(text: string, most: number): string | null
 /** What is wrong with tags, or null. */
 export function tagsProblem(tags: string[]): string | null {
   if (tags.length > 20) return 'At most 20 tags';
-  return tags.some((tag) => [...tag.trim()].length > 50) ? 'Each tag has at most 50 characters' : null;
+  return tags.some((tag) => lengthOf(tag) > 50) ? 'Each tag has at most 50 characters' : null;
 }

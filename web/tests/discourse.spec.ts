@@ -67,3 +67,39 @@ test('a private channel is unseen by others, a sovereign one unwritten', async (
   await expect(others.getByRole('heading', { name: 'This channel is private' })).toBeVisible();
   await expect(others.getByText(secret)).toHaveCount(0);
 });
+
+test('a channel that is not there leads to those that are, with their filters', async ({ browser }) => {
+  const ada = await person('ada');
+  const page = await browserOf(browser, ada);
+  for (const id of ['999999999', '0', 'gold']) {
+    await page.goto(`/discourse/${id}?type=public&topic=economic`);
+    await expect(page.getByRole('heading', { name: 'There is no such channel' })).toBeVisible();
+    await page.getByRole('link', { name: 'All channels' }).click();
+    await expect(page).toHaveURL('/discourse?type=public');
+    await expect(page.getByRole('heading', { name: 'Discourse' })).toBeVisible();
+  }
+});
+
+test('the way back from a channel on a phone keeps the filters and the page of the list', async ({ browser }) => {
+  const [ada, zone] = [await person('ada'), unique('zone')];
+  for (let number = 1; number <= 21; number += 1) {
+    await ada.call('POST', '/discourse/channel', { name: `Channel ${number}`, zone });
+  }
+  const page = await browserOf(browser, ada, { viewport: { width: 360, height: 740 } });
+  await page.goto(`/discourse?zone=${zone}&mine=true&page=2`);
+  await page.getByRole('listitem').getByRole('link').click();
+  await expect(page.getByLabel('Your post')).toBeVisible();
+  await page.getByText('Economic', { exact: true }).first().click();
+  await expect(page).toHaveURL(/topic=economic/);
+  await page.getByRole('link', { name: 'All channels' }).click();
+  await expect(page).toHaveURL(`/discourse?zone=${zone}&mine=true&page=2`);
+  await expect(page.getByRole('listitem')).toHaveCount(1);
+});
+
+test('words of the URL that mean nothing leave it, and are told', async ({ browser }) => {
+  const page = await browserOf(browser, await person('ada'));
+  await page.goto('/discourse?type=secret&mine=true&colour=red');
+  const notice = page.getByRole('status').filter({ hasText: 'Not understood' });
+  await expect(notice).toContainText('type=secret, colour=red');
+  await expect(page).toHaveURL('/discourse?mine=true');
+});

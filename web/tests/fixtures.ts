@@ -65,6 +65,12 @@ export function expiredToken({ userId, username }: Person): string {
 export async function browserOf(browser: Browser, person: Person, options: BrowserContextOptions = {}): Promise<Page> {
   const context = await browser.newContext({ baseURL: process.env.WEB_URL, reducedMotion: 'reduce', ...options });
   const page = watched(await context.newPage());
+  await enter(page, person);
+  return page;
+}
+
+/** Logs `person` in. */
+export async function enter(page: Page, person: Person) {
   // A page without code, to have the origin whose storage it is.
   await page.goto('/icon.svg');
   await page.evaluate((session) => localStorage.setItem('capsim.session', JSON.stringify(session)), {
@@ -73,7 +79,14 @@ export async function browserOf(browser: Browser, person: Person, options: Brows
     username: person.username,
     expiresAt: Date.now() + 3_600_000,
   });
-  return page;
+}
+
+/** Fills in the login that stands there, until one is inside. */
+export async function logIn(page: Page, { username }: Person) {
+  await page.getByLabel('Username').fill(username);
+  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await expect(page.getByRole('button', { name: `Account of ${username}` })).toBeVisible();
 }
 
 const complaints: string[] = [];

@@ -1,4 +1,4 @@
-import { browserOf, expect, PASSWORD, person, test, unique } from './fixtures';
+import { browserOf, expect, logIn, PASSWORD, person, test, unique } from './fixtures';
 
 test('one registers, logs in, lists; another one buys; the money moves once', async ({ anybody: ada, browser }) => {
   const [name, title, tag] = [unique('ada'), unique('Loom'), unique('t')];
@@ -178,4 +178,104 @@ test('filters, order and page are in the URL and outlive a reload', async ({ bro
   await expect(page.getByText('Nothing matches')).toBeVisible();
   await page.getByRole('button', { name: 'Clear the filters' }).click();
   await expect(page).toHaveURL(/\/marketplace\?sort=-price$/);
+});
+
+test('prices of several currencies in one order are said to be so, and one click is enough for one currency', async ({
+  browser,
+}) => {
+  const [ada, tag] = [await person('ada'), unique('t')];
+  await ada.lists({ name: 'Ten dollars', price: '10', tags: [tag] });
+  await ada.lists({ name: 'Two bitcoins', price: '2', currency: 'BTC', tags: [tag] });
+  const page = await browserOf(browser, ada);
+  const cards = page.getByTestId('item-card');
+  const note = page.getByRole('note');
+  await page.goto(`/marketplace?tag=${tag}`);
+  await expect(cards).toHaveCount(2);
+  await expect(note).toHaveCount(0);
+  await page.getByRole('combobox', { name: 'Order' }).click();
+  await page.getByRole('option', { name: 'Cheapest first' }).click();
+  await expect(note).toContainText('There is no exchange rate');
+  await note.getByRole('button', { name: 'Only prices in BTC' }).click();
+  await expect(cards).toHaveCount(1);
+  await expect(cards).toContainText('Two bitcoins');
+  await expect(note).toHaveCount(0);
+  await expect(page).toHaveURL(new RegExp(`tag=${tag}&sort=price&currency=BTC$`));
+  // So is a price to begin with.
+  await page.goto(`/marketplace?tag=${tag}&minPrice=3`);
+  await expect(note).toContainText('There is no exchange rate');
+});
+
+for (const [where, viewport] of [
+  ['on a desktop', { width: 1280, height: 800 }],
+  ['on a phone', { width: 360, height: 740 }],
+] as const) {
+  test(`the head shows what one pays with, ${where}`, async ({ browser }) => {
+    const [ada, bob] = [await person('ada'), await person('bob')];
+    await bob.call('POST', '/marketplace/purchase', { itemId: await ada.lists({ price: '7.25', currency: 'EUR' }) });
+    const [euros, gold] = [await ada.lists({ currency: 'EUR' }), await ada.lists({ currency: 'GOLD' })];
+    const page = await browserOf(browser, bob, { viewport });
+    const purse = page.getByRole('button', { name: 'Wallet' });
+    const isSeen = async (text: string) => {
+      await expect(purse.getByText(text)).toBeVisible();
+      await expect(purse.getByText(text)).toBeInViewport({ ratio: 1 });
+    };
+    await page.goto('/marketplace');
+    await isSeen('1,000,000.00 USD');
+    await page.goto(`/marketplace/item/${euros}`);
+    await isSeen('999,992.75 EUR');
+    await page.goto(`/marketplace/item/${gold}`);
+    await isSeen('1,000,000.00 GOLD');
+    await page.goto('/marketplace?currency=BTC');
+    await isSeen('1,000,000.00 BTC');
+    // It leads to all of them.
+    await purse.click();
+    await expect(page.getByRole('dialog', { name: 'Wallet' })).toContainText('Euro999,992.75 EUR');
+  });
+}
+
+test('words of the URL that mean nothing leave it, and are told', async ({ browser }) => {
+  const [ada, tag] = [await person('ada'), unique('t')];
+  await ada.lists({ tags: [tag] });
+  const page = await browserOf(browser, ada);
+  await page.goto(`/marketplace?category=cars&tag=${tag}&colour=red&minPrice=cheap&page=0`);
+  const notice = page.getByRole('status').filter({ hasText: 'Not understood' });
+  for (const word of ['category=cars', 'colour=red', 'minPrice=cheap', 'page=0'])
+    await expect(notice).toContainText(word);
+  await expect(notice).not.toContainText(tag);
+  await expect(page).toHaveURL(`/marketplace?tag=${tag}`);
+  await expect(page.getByTestId('item-card')).toHaveCount(1);
+  await expect(page.getByRole('group', { name: 'Filters that apply' })).not.toContainText('cars');
+  await notice.getByRole('button', { name: 'Close this notice' }).click();
+  await expect(notice).toHaveCount(0);
+});
+
+test('a price to filter by is not applied before it is one', async ({ browser }) => {
+  const [ada, tag] = [await person('ada'), unique('t')];
+  await ada.lists({ price: '5', tags: [tag] });
+  const page = await browserOf(browser, ada);
+  await page.goto(`/marketplace?tag=${tag}&currency=USD`);
+  await page.getByRole('button', { name: /Filters/ }).click();
+  await page.getByLabel('Lowest price').fill('1.005');
+  await expect(page.getByLabel('Lowest price')).toHaveAccessibleDescription('USD has 2 decimal places at most');
+  await page.getByLabel('Highest price').fill('004');
+  await expect(page.getByText('Nothing matches')).toBeVisible();
+  await expect(page).toHaveURL(`/marketplace?tag=${tag}&currency=USD&maxPrice=4`);
+});
+
+test('the way back from a listing leads to the list as it was, also past a login', async ({ browser }) => {
+  const [ada, tag] = [await person('ada'), unique('t')];
+  for (let number = 1; number <= 25; number += 1) await ada.lists({ name: `Thing ${number}`, tags: [tag] });
+  const page = await browserOf(browser, ada);
+  await page.goto(`/marketplace?tag=${tag}&sort=oldest&page=2`);
+  await page.getByRole('link', { name: /Thing 25/ }).click();
+  await expect(page.getByRole('heading', { name: 'Thing 25' })).toBeVisible();
+  await page.reload();
+  await page.getByRole('main').getByRole('link', { name: 'Marketplace' }).click();
+  await expect(page).toHaveURL(`/marketplace?tag=${tag}&sort=oldest&page=2`);
+  await page.getByRole('link', { name: /Thing 25/ }).click();
+  await page.evaluate(() => localStorage.clear());
+  await page.reload();
+  await logIn(page, ada);
+  await page.getByRole('main').getByRole('link', { name: 'Marketplace' }).click();
+  await expect(page).toHaveURL(`/marketplace?tag=${tag}&sort=oldest&page=2`);
 });

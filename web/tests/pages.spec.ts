@@ -34,6 +34,8 @@ async function places(me: Person): Promise<Place[]> {
       sign: 'Wealth of Nations',
       open: (page) => page.getByRole('button', { name: /Filters/ }).click(),
     },
+    { name: 'several currencies', path: `/marketplace?tag=${tag}&sort=price`, sign: 'There is no exchange rate' },
+    { name: 'odd words', path: `/marketplace?tag=${tag}&colour=red`, sign: 'Not understood' },
     { name: 'nothing found', path: '/marketplace?tag=none', sign: 'Nothing matches' },
     { name: 'listing', path: `/marketplace/item/${id}`, sign: 'It has not changed hands yet.' },
     { name: 'sold listing', path: `/marketplace/item/${sold}`, sign: 'Sold for' },
@@ -57,6 +59,17 @@ async function places(me: Person): Promise<Place[]> {
       open: (page) => page.getByRole('button', { name: 'Open a channel' }).first().click(),
     },
     { name: 'channel', path: `/discourse/${channel.id}`, sign: 'Be kind.' },
+    { name: 'no channel', path: '/discourse/999999999', sign: 'There is no such channel' },
+    {
+      name: 'draft of a channel',
+      path: '/discourse?open=channel',
+      sign: 'Who may do what',
+      open: async (page) => {
+        await page.getByRole('dialog').getByLabel('Name').fill('Gold bugs');
+        await page.reload();
+        await expect(page.getByText('Your draft from before')).toBeVisible();
+      },
+    },
     { name: 'dashboard', path: '/dashboard', sign: 'All replicas are up' },
     {
       name: 'wallet',
@@ -90,7 +103,7 @@ const LOOKS: { look: string; options: BrowserContextOptions; check: (page: Page,
 
 for (const { look, options, check } of LOOKS) {
   test(`every page ${look}`, async ({ browser }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(300_000);
     const me = await person('ada');
     const page = await browserOf(browser, me, options);
     for (const { name, path, sign, open } of await places(me)) {
@@ -108,6 +121,122 @@ for (const { look, options, check } of LOOKS) {
     }
   });
 }
+
+const WORD = 'Ww'.repeat(25);
+/** As long as the API lets it be, without a place to break. */
+const LONG = (most: number) => WORD.repeat(most).slice(0, most);
+
+for (const [where, viewport] of [
+  ['on a desktop', { width: 1280, height: 800 }],
+  ['on a phone', { width: 360, height: 740 }],
+] as const) {
+  test(`long words cover nothing and stay inside, ${where}`, async ({ browser }) => {
+    test.setTimeout(120_000);
+    const ada = await person(LONG(50));
+    const tag = LONG(50);
+    const price = { price: '92233720368.54775807', currency: 'BTC' };
+    const id = await ada.lists({ name: LONG(200), description: LONG(900), tags: [tag, unique('t')], ...price });
+    const zone = unique(LONG(40));
+    const channel = await ada.call('POST', '/discourse/channel', { name: LONG(255), description: LONG(900), zone });
+    await ada.call('POST', '/discourse/channel', { name: 'A name of some words', zone });
+    await ada.call('POST', '/discourse/post', { channelId: channel.id, title: LONG(500), content: LONG(2000) });
+    const page = await browserOf(browser, ada, { viewport });
+
+    await page.goto(`/discourse?zone=${zone}`);
+    const lines = page.getByRole('listitem').getByRole('link');
+    await expect(lines).toHaveCount(2);
+    for (const line of await lines.all()) {
+      // One is beside the other, and there is enough of both to tell what they are.
+      const [name, beside] = await Promise.all([
+        line
+          .getByText(/^(Ww|A name)/)
+          .first()
+          .boundingBox(),
+        line.getByText(zone).boundingBox(),
+      ]);
+      if (!name || !beside) throw new Error('name and zone are there');
+      expect(name.x + name.width).toBeLessThanOrEqual(beside.x);
+      expect(name.width).toBeGreaterThan(100);
+      expect(beside.width).toBeGreaterThan(50);
+      const whole = await line.boundingBox();
+      expect(beside.x + beside.width).toBeLessThanOrEqual((whole?.x ?? 0) + (whole?.width ?? 0));
+    }
+
+    for (const [path, sign] of [
+      [`/marketplace?tag=${tag}&sort=price`, 'There is no exchange rate'],
+      [`/marketplace/item/${id}`, 'It has not changed hands yet.'],
+      [`/discourse/${channel.id}`, 'General'],
+      [`/discourse?zone=${zone}`, 'Opened by me'],
+      ['/dashboard', 'Listings (1)'],
+      [`/marketplace?colour=${WORD}`, 'Not understood'],
+    ] as const) {
+      await page.goto(path);
+      await expect(page.getByText(sign).filter({ visible: true }).first()).toBeVisible();
+      await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
+      await page.getByRole('button', { name: /Account of/ }).click();
+      await expect(page.getByRole('menuitem', { name: 'Log out' })).toBeVisible();
+      await noWiderThanTheWindow(page, path);
+      expect(await page.evaluate(sticksOut), `${path}: nothing sticks out of what it is in`).toEqual([]);
+    }
+  });
+}
+
+/** Text that leaves the frame it is in, to the right; not what scrolls or is cut there. */
+function sticksOut(): string[] {
+  const frames = [...document.querySelectorAll('main .surface, main .sunk, header')];
+  return frames.flatMap((frame) => {
+    const edge = frame.getBoundingClientRect().right + 1;
+    const texts = [...frame.querySelectorAll('*')].filter((element) => {
+      if (element.getBoundingClientRect().right <= edge) return false;
+      for (let around = element.parentElement; around && around !== frame; around = around.parentElement) {
+        if (getComputedStyle(around).overflowX !== 'visible') return false;
+      }
+      return true;
+    });
+    return texts.map((element) => `${element.className}: ${element.textContent?.slice(0, 40)}`);
+  });
+}
+
+test('what people write runs in its own direction, wherever it stands', async ({ browser }) => {
+  const [ada, text] = [await person('ada'), 'سوق الذهب'];
+  const zone = `${text} ${unique('')}`;
+  const id = await ada.lists({ name: text, description: text, tags: [zone] });
+  const channel = await ada.call('POST', '/discourse/channel', { name: text, description: text, zone });
+  await ada.call('POST', '/discourse/post', { channelId: channel.id, title: text, content: text });
+  const page = await browserOf(browser, ada);
+  for (const [path, count] of [
+    [`/marketplace?tag=${encodeURIComponent(zone)}`, 3],
+    [`/marketplace/item/${id}`, 3],
+    [`/discourse?zone=${encodeURIComponent(zone)}`, 3],
+    [`/discourse/${channel.id}`, 5],
+    ['/dashboard', 1],
+  ] as const) {
+    await page.goto(path);
+    const texts = page.getByRole('main').getByText(text);
+    await expect.poll(() => texts.count(), path).toBeGreaterThanOrEqual(count);
+    for (const one of await texts.all()) await expect(one, path).toHaveCSS('direction', 'rtl');
+  }
+  await page.goto('/marketplace/new');
+  for (const field of ['Name', 'Description', 'Tags']) {
+    const input = page.getByRole('textbox', { name: field }).or(page.getByRole('combobox', { name: field }));
+    await input.fill(text);
+    await expect(input).toHaveCSS('direction', 'rtl');
+    if (field !== 'Tags') continue;
+    await input.press('Enter');
+    await expect(page.getByText(text, { exact: true }).last()).toHaveCSS('direction', 'rtl');
+  }
+  await page.goto(`/discourse/${channel.id}?open=channel`);
+  for (const field of ['Name', 'Description', 'Zone']) {
+    const input = page.getByRole('dialog').getByLabel(field);
+    await input.fill(text);
+    await expect(input).toHaveCSS('direction', 'rtl');
+  }
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  for (const field of ['Your post', 'Title']) {
+    await page.getByLabel(field).fill(text);
+    await expect(page.getByLabel(field)).toHaveCSS('direction', 'rtl');
+  }
+});
 
 test('the pages are served compressed and cached, and say what they may do', async ({ request }) => {
   const web = process.env.WEB_URL ?? '';

@@ -1,5 +1,6 @@
 // The typed client of the gateway.
 import createClient, { type Client, type Middleware } from 'openapi-fetch';
+import { served } from '../arrival';
 import * as session from '../session';
 import { parseExact } from './exact';
 import { ApiError } from './problem';
@@ -11,10 +12,9 @@ export let api: Client<paths>;
 /** Where the gateway is, for links to it. */
 export let apiBase: string;
 
-/** Reads where the gateway is from /config.json, which whoever serves this page writes. */
-export async function connect() {
-  const answer = await fetch('/config.json');
-  const config: { apiBase: string } = await answer.json();
+/** Reads where the gateway is from /config.json, which whoever serves this page writes. Waits for who is away. */
+export async function connect(onFailure: () => void) {
+  const config = await served<{ apiBase: string }>(onFailure);
   // `//host:port` takes the scheme of this page.
   apiBase = new URL(config.apiBase, location.href).href.replace(/\/$/, '');
   api = createClient<paths>({ baseUrl: apiBase });

@@ -30,7 +30,7 @@ export class ApiError extends Error {
 }
 
 const SENTENCES: Record<string, string> = {
-  unreachable: 'The gateway does not answer. Check that it runs; this page keeps trying.',
+  unreachable: 'The gateway does not answer. Check that it runs.',
   username_taken: 'Somebody has this name already. Choose another one.',
   invalid_credentials: 'Name and password do not belong together.',
   item_not_found: 'There is no such listing.',
@@ -57,8 +57,8 @@ export function explain(error: unknown): string {
     const wait = error.retryAfter ?? 1;
     return `That was a little fast. Try again in ${wait} second${wait === 1 ? '' : 's'}.`;
   }
-  if (error.status === 503) return 'This part of the system is down right now. It is tried again.';
-  if (error.status === 504) return 'The system took too long to answer. Try again.';
+  if (error.status === 503) return 'This part of the system is down right now.';
+  if (error.status === 504) return 'The system took too long to answer.';
   if (error.status >= 500) return `The system made a mistake. Its log knows more, under ${error.requestId}.`;
   return `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
 }

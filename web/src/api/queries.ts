@@ -3,6 +3,7 @@ import { type QueryClient, queryOptions, useMutation, useQueryClient } from '@ta
 import * as session from '../session';
 import { answered, api } from './client';
 import { ApiError } from './problem';
+import { retryWrite } from './reading';
 import type { components, operations } from './schema';
 
 export type Schemas = components['schemas'];
@@ -19,19 +20,10 @@ export type PostFilter = NonNullable<operations['get_channel']['parameters']['qu
 /** Milliseconds between two looks at what others may change. */
 const WALLET_INTERVAL = 10_000;
 const STATUS_INTERVAL = 2_000;
+/** Milliseconds that a write waits for what it changed to be read again. */
+const READING_AGAIN = 3_000;
 /** Samples of the system's counters that are kept: two minutes. */
 const SAMPLES = 60;
-
-/** How failed reads and writes are repeated. */
-export function retry(failures: number, error: unknown): boolean {
-  return error instanceof ApiError && error.isPassing && failures < 3;
-}
-
-/** Milliseconds before the next attempt: as long as the answer asks for, else a little longer each time. */
-export function retryDelay(failures: number, error: unknown): number {
-  const asked = error instanceof ApiError ? error.retryAfter : undefined;
-  return asked === undefined ? 300 * 2 ** failures : Math.min(asked, 10) * 1000;
-}
 
 export const items = (query: ItemFilter) =>
   queryOptions({
@@ -105,7 +97,8 @@ export const status = (client: QueryClient) =>
       return { now, samples: restarted ? [sample] : [...before, sample].slice(-SAMPLES) };
     },
     refetchInterval: STATUS_INTERVAL,
-    retry: false,
+    retry: true,
+    retryDelay: STATUS_INTERVAL,
   });
 
 export async function logIn(credentials: Schemas['Credentials']) {
@@ -158,11 +151,10 @@ export function usePurchase() {
         }),
       ),
     // The key makes it safe to send again.
-    retry,
-    retryDelay,
+    retry: retryWrite,
     onSuccess: () => changed(client, 'items', 'item', 'wallet'),
     // Whoever was faster changed what is shown here.
-    onError: () => changed(client, 'items', 'item', 'wallet'),
+    onError: () => void changed(client, 'items', 'item', 'wallet'),
   });
 }
 
@@ -182,7 +174,8 @@ export function useCreatePost() {
   });
 }
 
-/** Reads again what a write changed. */
+/** Reads again what a write changed. The write is done, whether or not that can be read soon. */
 async function changed(client: QueryClient, ...keys: string[]) {
-  await Promise.all(keys.map((key) => client.invalidateQueries({ queryKey: [key] })));
+  const read = Promise.all(keys.map((key) => client.invalidateQueries({ queryKey: [key] })));
+  await Promise.race([read, new Promise((enough) => setTimeout(enough, READING_AGAIN))]);
 }

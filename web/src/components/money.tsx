@@ -3,10 +3,15 @@ import { CURRENCY_NAMES, type Currency, format, minorUnits } from '../money';
 import { CURRENCY_TONES } from './words';
 
 /** An amount with its currency: as the API's text, or in minor units. */
-export function Money({ amount, currency, ...text }: { amount: string | bigint; currency: Currency } & TextProps) {
+export function Money({
+  amount,
+  currency,
+  isLong,
+  ...text
+}: { amount: string | bigint; currency: Currency; isLong?: boolean } & TextProps) {
   const units = typeof amount === 'bigint' ? amount : minorUnits(amount, currency);
   return (
-    <Text component="span" className="money" fw={600} {...text}>
+    <Text component="span" className={isLong ? 'money long' : 'money'} fw={600} {...text}>
       {format(units, currency)} <CurrencyMark currency={currency} />
     </Text>
   );

@@ -1,10 +1,11 @@
 import { Button, Group, Modal, Radio, Stack, Text, Textarea, TextInput } from '@mantine/core';
-import { useForm } from '@mantine/form';
 import { useMediaQuery } from '@mantine/hooks';
 import { useNavigate } from 'react-router';
 import { type Schemas, useCreateChannel } from '../api/queries';
+import { useDraftForm } from '../draft-form';
 import { lengthProblem, optionalLengthProblem } from '../text';
 import { focusFirstError, showAtFields } from './field-errors';
+import { Restored } from './notices';
 import { Failure } from './states';
 import { CHANNEL_TYPE_WORDS, keysOf } from './words';
 
@@ -24,32 +25,32 @@ export function NewChannelDialog({ isOpen, onClose }: { isOpen: boolean; onClose
   );
 }
 
+const EMPTY = { name: '', description: '', zone: '', type: 'public' as Schemas['ChannelType'] };
+
 function ChannelForm({ onClose }: { onClose: () => void }) {
   const create = useCreateChannel();
   const navigate = useNavigate();
-  const form = useForm({
-    initialValues: { name: '', description: '', zone: '', type: 'public' as Schemas['ChannelType'] },
-    validate: {
-      name: (name) => lengthProblem(name, 255),
-      description: (description) => optionalLengthProblem(description, 5000),
-      zone: (zone) => optionalLengthProblem(zone, 100),
-    },
+  const { form, isRestored, clear } = useDraftForm('channel', EMPTY, {
+    name: (name) => lengthProblem(name, 255),
+    description: (description) => optionalLengthProblem(description, 5000),
+    zone: (zone) => optionalLengthProblem(zone, 100),
   });
   const submit = form.onSubmit(
     (channel) =>
-      create.mutate(channel, {
-        onSuccess: ({ id }) => {
-          onClose();
+      create.mutateAsync(channel).then(
+        ({ id }) => {
+          clear();
           navigate(`/discourse/${id}`);
         },
-        onError: (error) => void showAtFields(form, error),
-      }),
+        (error) => void showAtFields(form, error),
+      ),
     focusFirstError,
   );
   return (
     <form onSubmit={submit} noValidate>
       <Stack>
         {create.error && Object.keys(form.errors).length === 0 && <Failure error={create.error} />}
+        {isRestored && <Restored onDiscard={clear} />}
         <TextInput label="Name" withAsterisk data-autofocus {...form.getInputProps('name')} />
         <Textarea label="Description" autosize minRows={2} maxRows={8} {...form.getInputProps('description')} />
         <TextInput
@@ -69,7 +70,13 @@ function ChannelForm({ onClose }: { onClose: () => void }) {
           This cannot be changed afterwards.
         </Text>
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
+          <Button
+            variant="default"
+            onClick={() => {
+              clear();
+              onClose();
+            }}
+          >
             Cancel
           </Button>
           <Button type="submit" loading={create.isPending}>

@@ -30,17 +30,16 @@ export function Person({ id }: { id: string }) {
   const name = usePersonName(id);
   const isMe = useMe().userId === id;
   return (
-    <Group gap={8} wrap="nowrap" component="span" display="inline-flex">
+    <Group gap={8} wrap="nowrap" component="span" display="inline-flex" miw={0} maw="100%">
       <PersonAvatar id={id} name={name} />
-      <Text component="span" fz="inherit" fw={550} truncate title={id}>
+      <Text component="span" fz="inherit" fw={550} truncate dir="auto" title={`${name} ${id}`}>
         {name}
-        {isMe && (
-          <Text component="span" fz="inherit" c="dimmed" fw={400}>
-            {' '}
-            (you)
-          </Text>
-        )}
       </Text>
+      {isMe && (
+        <Text component="span" fz="inherit" c="dimmed" style={{ flex: 'none' }}>
+          (you)
+        </Text>
+      )}
     </Group>
   );
 }

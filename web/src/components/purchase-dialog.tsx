@@ -49,7 +49,7 @@ function Confirmation({ item, onClose }: { item: Item; onClose: () => void }) {
         <Text fw={600} fz="lg">
           It is yours
         </Text>
-        <Text c="dimmed" fz="sm">
+        <Text c="dimmed" fz="sm" className="clamp" dir="auto">
           {item.name}
         </Text>
         {effect && (
@@ -67,7 +67,7 @@ function Confirmation({ item, onClose }: { item: Item; onClose: () => void }) {
   const isFinal = purchase.error instanceof ApiError && purchase.error.status === 409;
   return (
     <Stack>
-      <Text fw={600} fz="lg" className="clamp">
+      <Text fw={600} fz="lg" className="clamp" lineClamp={4} dir="auto">
         {item.name}
       </Text>
       <Input.Wrapper

@@ -2,7 +2,7 @@
 import { Alert, Button, Center, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import type { ComponentType, ReactNode } from 'react';
-import { explain } from '../api/problem';
+import { ApiError, explain } from '../api/problem';
 
 /** Nothing here, and what to do about it. */
 export function Empty({
@@ -34,7 +34,7 @@ export function Empty({
   );
 }
 
-/** What went wrong, with a way to try again where there is one. */
+/** What went wrong, with a way to try again at once where there is one. */
 export function Failure({
   error,
   message = explain(error),
@@ -47,7 +47,10 @@ export function Failure({
   return (
     <Alert color="red" variant="outline" icon={<IconAlertTriangle size={18} />} role="alert" bg="var(--surface)">
       <Stack gap="xs" align="flex-start">
-        <Text fz="sm">{message}</Text>
+        <Text fz="sm">
+          {message}
+          {retry && error instanceof ApiError && error.isPassing && ' This page keeps trying.'}
+        </Text>
         {retry && (
           <Button size="compact-sm" variant="default" onClick={retry}>
             Try again

@@ -73,7 +73,9 @@ export function Mark({ word }: { word: Word }) {
   return (
     <span className="mark" data-tone={word.tone}>
       {Sign && <Sign size={13} stroke={2} aria-hidden />}
-      {word.label}
+      <span dir="auto" title={word.label}>
+        {word.label}
+      </span>
     </span>
   );
 }

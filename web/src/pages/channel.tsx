@@ -13,35 +13,37 @@ import {
   TextInput,
   Title,
 } from '@mantine/core';
-import { useForm } from '@mantine/form';
-import { IconArrowLeft, IconLock, IconMessage, IconPinned } from '@tabler/icons-react';
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { IconArrowLeft, IconLock, IconMessage, IconMessageOff, IconPinned } from '@tabler/icons-react';
+import { keepPreviousData } from '@tanstack/react-query';
 import { Link, useParams, useSearchParams } from 'react-router';
 import { ApiError } from '../api/problem';
 import { type Channel, channel, type Post, type PostFilter, type Schemas, useCreatePost } from '../api/queries';
+import { useRead } from '../api/reading';
+import { CHANNEL_FILTERS, listFilters } from '../channel-filter';
 import { focusFirstError, showAtFields } from '../components/field-errors';
 import { Paging } from '../components/paging';
 import { Person } from '../components/person';
 import { Empty, Failure, Lines } from '../components/states';
 import { When } from '../components/when';
 import { CHANNEL_TYPE_WORDS, keysOf, Mark, TOPIC_WORDS, ZoneMark } from '../components/words';
-import { pageNumber } from '../page-number';
+import { useDraftForm } from '../draft-form';
 import { useMe } from '../session';
 import { lengthProblem, optionalLengthProblem } from '../text';
-import { NotFoundPage } from './not-found';
+import { read } from '../url-filter';
 
 const PER_PAGE = 20;
 
 export function ChannelPage() {
   const { id = '' } = useParams();
   const [url, setUrl] = useSearchParams();
+  const { topic, postsPage = 1 } = read(url, CHANNEL_FILTERS);
   const filter: PostFilter = {
-    topic: keysOf(TOPIC_WORDS).find((known) => known === url.get('topic')),
-    page: pageNumber(url.get('postsPage')),
+    topic,
+    page: postsPage,
     limit: PER_PAGE,
   };
   const number = Number(id);
-  const { data, error, refetch } = useQuery({
+  const { data, failure, tryAgain } = useRead({
     ...channel(number, filter),
     enabled: Number.isSafeInteger(number),
     // Of the same channel only: another one's posts would be a lie.
@@ -54,8 +56,16 @@ export function ChannelPage() {
     setUrl(next, { replace: true });
   };
 
-  if (!Number.isSafeInteger(number)) return <NotFoundPage />;
-  if (error instanceof ApiError && error.status === 403) {
+  const missing = (
+    <Paper className="surface">
+      <Empty icon={IconMessageOff} title="There is no such channel" action={<Back />}>
+        <title>Not found · capsim</title>
+        The address may be mistyped. Choose another channel, or open one.
+      </Empty>
+    </Paper>
+  );
+  if (!Number.isSafeInteger(number)) return missing;
+  if (failure instanceof ApiError && failure.status === 403) {
     return (
       <Paper className="surface">
         <Empty icon={IconLock} title="This channel is private" action={<Back />}>
@@ -64,8 +74,8 @@ export function ChannelPage() {
       </Paper>
     );
   }
-  if (error instanceof ApiError && [400, 404].includes(error.status)) return <NotFoundPage />;
-  if (error && !data) return <Failure error={error} retry={refetch} />;
+  if (failure instanceof ApiError && [400, 404].includes(failure.status)) return missing;
+  if (failure) return <Failure error={failure} retry={tryAgain} />;
   if (!data) {
     return (
       <Paper className="surface" p="xl">
@@ -84,11 +94,11 @@ export function ChannelPage() {
           <Mark word={CHANNEL_TYPE_WORDS[data.type]} />
           <ZoneMark zone={data.zone} />
         </Group>
-        <Title order={2} fz={26} className="clamp">
+        <Title order={2} fz={26} className="clamp" dir="auto">
           {data.name}
         </Title>
         {data.description && (
-          <Text c="dimmed" mt={4} className="prose">
+          <Text c="dimmed" mt={4} className="prose" dir="auto">
             {data.description}
           </Text>
         )}
@@ -139,8 +149,9 @@ export function ChannelPage() {
 }
 
 function Back() {
+  const [url] = useSearchParams();
   return (
-    <Anchor component={Link} to="/discourse" c="dimmed" fz="sm">
+    <Anchor component={Link} to={{ pathname: '/discourse', search: `${listFilters(url)}` }} c="dimmed" fz="sm">
       <Group gap={6} component="span" display="inline-flex">
         <IconArrowLeft size={16} aria-hidden /> All channels
       </Group>
@@ -160,11 +171,11 @@ function PostCard({ post }: { post: Post }) {
         </Group>
       </Group>
       {post.title && (
-        <Title order={3} fz={18} mb={4} className="clamp">
+        <Title order={3} fz={18} mb={4} className="clamp" dir="auto">
           {post.title}
         </Title>
       )}
-      <Text className="prose" lh={1.6}>
+      <Text className="prose" lh={1.6} dir="auto">
         {post.content}
       </Text>
     </Paper>
@@ -178,15 +189,14 @@ interface PostForm extends Record<string, unknown> {
   isPinned: boolean;
 }
 
+const EMPTY: PostForm = { title: '', content: '', topic: null, isPinned: false };
+
 function Composer({ channel }: { channel: Channel }) {
   const isOwner = useMe().userId === channel.createdBy;
   const create = useCreatePost();
-  const form = useForm<PostForm>({
-    initialValues: { title: '', content: '', topic: null, isPinned: false },
-    validate: {
-      title: (title) => optionalLengthProblem(title, 500),
-      content: (content) => lengthProblem(content, 20_000),
-    },
+  const { form, isBegun, clear } = useDraftForm(`post.${channel.id}`, EMPTY, {
+    title: (title) => optionalLengthProblem(title, 500),
+    content: (content) => lengthProblem(content, 20_000),
   });
   if (channel.type === 'sovereign' && !isOwner) {
     return (
@@ -197,13 +207,11 @@ function Composer({ channel }: { channel: Channel }) {
   }
   const submit = form.onSubmit(
     ({ topic, ...post }) =>
-      create.mutate(
-        { ...post, topic: topic ?? undefined, channelId: channel.id },
-        { onSuccess: () => form.reset(), onError: (error) => void showAtFields(form, error) },
-      ),
+      create
+        .mutateAsync({ ...post, topic: topic ?? undefined, channelId: channel.id })
+        .then(clear, (error) => void showAtFields(form, error)),
     focusFirstError,
   );
-  const isOpen = form.isDirty();
   return (
     <Paper className="surface" p={{ base: 'md', sm: 'lg' }}>
       <form onSubmit={submit} noValidate aria-label="New post">
@@ -211,13 +219,13 @@ function Composer({ channel }: { channel: Channel }) {
           {create.error && Object.keys(form.errors).length === 0 && <Failure error={create.error} />}
           <Textarea
             aria-label="Your post"
-            placeholder={`Say something in ${channel.name}`}
+            placeholder="Say something in this channel"
             autosize
-            minRows={isOpen ? 3 : 1}
+            minRows={isBegun ? 3 : 1}
             maxRows={20}
             {...form.getInputProps('content')}
           />
-          {isOpen && (
+          {isBegun && (
             <>
               <TextInput aria-label="Title" placeholder="Title, if it needs one" {...form.getInputProps('title')} />
               <Group justify="space-between" gap="sm">

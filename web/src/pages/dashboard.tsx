@@ -19,18 +19,28 @@ import { lazy, type ReactNode, Suspense } from 'react';
 import { Link } from 'react-router';
 import { ApiError } from '../api/problem';
 import { type Item, items, type Schemas, type Status, status, wallet } from '../api/queries';
+import { type Read, useRead } from '../api/reading';
+import { arrive, preload } from '../arrival';
 import { CurrencyMark, Money } from '../components/money';
 import { PageHead } from '../components/page';
 import { Empty, Failure, Lines } from '../components/states';
 import { When } from '../components/when';
 import { CURRENCIES, CURRENCY_NAMES, format, minorUnits } from '../money';
-import { duration, hitRatio, requestRates, shares } from '../rates';
+import { duration, hitRatio, type Point, requestRates, shares } from '../rates';
 import { useMe } from '../session';
 
 // The charts' library weighs as much as half the app: the page comes first.
-const RequestRate = lazy(() =>
-  import('../components/request-rate').then(({ RequestRate }) => ({ default: RequestRate })),
-);
+const chart = () => import('../components/request-rate').then(({ RequestRate }) => ({ default: RequestRate }));
+const RequestRate = lazy(() => arrive(chart).catch(() => ({ default: NoChart })));
+preload([chart]);
+
+function NoChart(_: { rates: Point[] }) {
+  return (
+    <Text fz="sm" c="dimmed">
+      The chart did not arrive. Reload the page to see it.
+    </Text>
+  );
+}
 
 export function DashboardPage() {
   return (
@@ -53,8 +63,8 @@ export function DashboardPage() {
 }
 
 function Balances() {
-  const { data, error, refetch } = useQuery(wallet());
-  if (error && !data) return <Failure error={error} retry={refetch} />;
+  const { data, failure, tryAgain } = useRead(wallet());
+  if (failure) return <Failure error={failure} retry={tryAgain} />;
   return (
     <SimpleGrid cols={{ base: 2, md: 4 }} spacing="md" mb="md">
       {CURRENCIES.map((currency) => {
@@ -83,9 +93,9 @@ function Balances() {
 
 function Belongings() {
   const me = useMe();
-  const listings = useQuery(items({ sellerId: me.userId, status: 'available', limit: 100 }));
-  const sales = useQuery(items({ sellerId: me.userId, status: 'sold', limit: 100 }));
-  const purchases = useQuery(items({ buyerId: me.userId, limit: 100 }));
+  const listings = useRead(items({ sellerId: me.userId, status: 'available', limit: 100 }));
+  const sales = useRead(items({ sellerId: me.userId, status: 'sold', limit: 100 }));
+  const purchases = useRead(items({ buyerId: me.userId, limit: 100 }));
   const count = (number: number | undefined) => (number === undefined ? '' : ` (${number.toLocaleString('en')})`);
   return (
     <Paper className="surface" p={{ base: 'sm', sm: 'md' }}>
@@ -153,17 +163,17 @@ function Belongings() {
 }
 
 function Listings({
-  query: { data, error, refetch },
+  query: { data, failure, tryAgain },
   time,
   timeOf,
   empty,
 }: {
-  query: { data?: Schemas['ItemList']; error: unknown; refetch: () => void };
+  query: Read<Schemas['ItemList']>;
   time: string;
   timeOf: (item: Item) => string;
   empty: ReactNode;
 }) {
-  if (error && !data) return <Failure error={error} retry={refetch} />;
+  if (failure) return <Failure error={failure} retry={tryAgain} />;
   if (!data) return <Lines count={4} />;
   if (data.items.length === 0) return empty;
   // The API knows when it was listed, and no order by the time of the sale.
@@ -192,7 +202,7 @@ function Listings({
 
 function ItemLink({ id, name }: { id: string; name: string }) {
   return (
-    <Link to={`/marketplace/item/${id}`} className="link clamp">
+    <Link to={`/marketplace/item/${id}`} className="link clamp" dir="auto">
       {name}
     </Link>
   );
@@ -238,13 +248,14 @@ function healthOf({ services, unavailable }: Status): string {
 }
 
 function SystemView() {
-  const { data, error, refetch } = useQuery(status(useQueryClient()));
+  // Here the first failure counts: this is where one looks how the system is.
+  const { data, failureReason: failure } = useQuery(status(useQueryClient()));
   const head = (
     <Group justify="space-between" gap="xs" mb="md">
       <Title order={2} id="system" fz={22}>
         The system
       </Title>
-      {data && !error && (
+      {data && !failure && (
         <Group gap={8} role="status">
           <span className="dot" data-up={data.now.status === 'healthy'} />
           <Text fz="sm">{healthOf(data.now)}</Text>
@@ -252,14 +263,13 @@ function SystemView() {
       )}
     </Group>
   );
-  if (error) {
+  if (failure) {
+    const isUnreachable = failure instanceof ApiError && failure.status === 0;
     return (
       <>
         {head}
         <Failure
-          error={error instanceof ApiError ? error : undefined}
-          message={error instanceof ApiError && error.status === 0 ? undefined : 'The gateway does not tell how it is.'}
-          retry={refetch}
+          message={`The gateway does not ${isUnreachable ? 'answer' : 'tell how it is'}. This page keeps trying.`}
         />
       </>
     );

@@ -1,38 +1,33 @@
 // The channels, beside the one that is open.
 import { Box, Button, Grid, Group, Paper, Select, Stack, Switch, Text, VisuallyHidden } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
 import { IconMessagePlus, IconMessages, IconPlus } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { NavLink, Outlet, useParams, useSearchParams } from 'react-router';
+import { NavLink, Outlet, useParams } from 'react-router';
 import { type ChannelFilter, channels, type Schemas } from '../api/queries';
+import { useRead } from '../api/reading';
+import { CHANNEL_FILTERS, listFilters } from '../channel-filter';
 import { NewChannelDialog } from '../components/new-channel-dialog';
+import { Dropped } from '../components/notices';
 import { PageHead } from '../components/page';
 import { Paging } from '../components/paging';
 import { Empty, Failure, Lines } from '../components/states';
 import { CHANNEL_TYPE_WORDS, keysOf } from '../components/words';
-import { pageNumber } from '../page-number';
 import { useMe } from '../session';
+import { read, useFilters } from '../url-filter';
 
 const PER_PAGE = 20;
 
 export function DiscoursePage() {
   const { id } = useParams();
   const me = useMe();
-  const [url, setUrl] = useSearchParams();
-  const [isCreating, dialog] = useDisclosure(false);
-  const type = keysOf(CHANNEL_TYPE_WORDS).find((known) => known === url.get('type'));
-  const filter: ChannelFilter = {
-    type: type as Schemas['ChannelType'] | undefined,
-    zone: url.get('zone') ?? undefined,
-    createdBy: url.get('mine') === 'true' ? me.userId : undefined,
-    page: pageNumber(url.get('page')),
-    limit: PER_PAGE,
-  };
-  const { data, error, refetch } = useQuery({ ...channels(filter), placeholderData: keepPreviousData });
+  const { url, setUrl, dropped, forget } = useFilters(CHANNEL_FILTERS);
+  const { type, zone, mine, page = 1, open } = read(url, CHANNEL_FILTERS);
+  const filter: ChannelFilter = { type, zone, createdBy: mine && me.userId, page, limit: PER_PAGE };
+  const { data, failure, tryAgain } = useRead({ ...channels(filter), placeholderData: keepPreviousData });
   // The zones there are: of the newest channels, as the API has no list of them.
   const { data: newest } = useQuery(channels({ limit: 100 }));
   const zones = new Set(newest?.channels.map(({ zone }) => zone).filter(Boolean));
-  if (filter.zone) zones.add(filter.zone);
+  if (zone) zones.add(zone);
 
   const set = (changes: Record<string, string | null>) => {
     const next = new URLSearchParams(url);
@@ -40,9 +35,13 @@ export function DiscoursePage() {
     for (const [name, value] of Object.entries(changes)) value ? next.set(name, value) : next.delete(name);
     setUrl(next, { replace: true });
   };
-  // The list's filters go along from channel to channel, what is filtered inside of one does not.
-  const listOnly = new URLSearchParams([...url].filter(([name]) => ['type', 'zone', 'mine', 'page'].includes(name)));
-  const isNarrowed = Boolean(type || filter.zone || filter.createdBy);
+  // In the URL, so that who had to log in meanwhile finds it open.
+  const show = (isOpen: boolean) => {
+    const next = new URLSearchParams(url);
+    isOpen ? next.set('open', 'channel') : next.delete('open');
+    setUrl(next, { replace: true });
+  };
+  const isNarrowed = Boolean(type || zone || mine);
 
   return (
     <>
@@ -50,7 +49,7 @@ export function DiscoursePage() {
         <PageHead
           title="Discourse"
           action={
-            <Button onClick={dialog.open} leftSection={<IconPlus size={17} aria-hidden />}>
+            <Button onClick={() => show(true)} leftSection={<IconPlus size={17} aria-hidden />}>
               Open a channel
             </Button>
           }
@@ -58,6 +57,7 @@ export function DiscoursePage() {
           Where the market argues
         </PageHead>
       </Box>
+      <Dropped words={dropped} onClose={forget} />
       <Grid gap="lg">
         <Grid.Col span={{ base: 12, md: 4 }} visibleFrom={id ? 'md' : undefined}>
           <Paper className="surface" p="sm" component="section" aria-label="Channels">
@@ -77,7 +77,7 @@ export function DiscoursePage() {
                 clearable
                 searchable
                 size="sm"
-                value={filter.zone ?? null}
+                value={zone ?? null}
                 onChange={(zone) => set({ zone })}
                 data={[...zones].sort()}
               />
@@ -87,11 +87,11 @@ export function DiscoursePage() {
               size="sm"
               px={4}
               mb="sm"
-              checked={Boolean(filter.createdBy)}
+              checked={mine ?? false}
               onChange={(event) => set({ mine: event.currentTarget.checked ? 'true' : null })}
             />
-            {error && !data ? (
-              <Failure error={error} retry={refetch} />
+            {failure ? (
+              <Failure error={failure} retry={tryAgain} />
             ) : !data ? (
               <Box p="sm">
                 <Lines count={6} />
@@ -106,7 +106,7 @@ export function DiscoursePage() {
                       Show all channels
                     </Button>
                   ) : (
-                    <Button onClick={dialog.open} mt="xs">
+                    <Button onClick={() => show(true)} mt="xs">
                       Open a channel
                     </Button>
                   )
@@ -119,7 +119,7 @@ export function DiscoursePage() {
                 {data.channels.map((channel) => (
                   <li key={channel.id}>
                     <NavLink
-                      to={{ pathname: `/discourse/${channel.id}`, search: listOnly.toString() }}
+                      to={{ pathname: `/discourse/${channel.id}`, search: `${listFilters(url)}` }}
                       className="channel"
                     >
                       <ChannelLine channel={channel} />
@@ -152,7 +152,7 @@ export function DiscoursePage() {
           )}
         </Grid.Col>
       </Grid>
-      <NewChannelDialog isOpen={isCreating} onClose={dialog.close} />
+      <NewChannelDialog isOpen={open === 'channel'} onClose={() => show(false)} />
     </>
   );
 }
@@ -163,15 +163,15 @@ function ChannelLine({ channel }: { channel: Schemas['Channel'] }) {
     <>
       <Group gap={8} wrap="nowrap">
         <Sign size={16} stroke={1.8} aria-hidden />
-        <Text component="span" fw={600} fz="sm" truncate flex={1}>
+        <Text component="span" fw={600} fz="sm" truncate flex={1} dir="auto">
           {channel.name}
         </Text>
-        <Text component="span" fz="xs" c="dimmed">
+        <Text component="span" fz="xs" c="dimmed" truncate maw="40%" dir="auto">
           {channel.zone || label.toLowerCase()}
         </Text>
       </Group>
       {channel.description && (
-        <Text component="span" display="block" fz="sm" c="dimmed" truncate pl={24}>
+        <Text component="span" display="block" fz="sm" c="dimmed" truncate ml={24} dir="auto">
           {channel.description}
         </Text>
       )}

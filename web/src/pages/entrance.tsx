@@ -12,15 +12,15 @@ const REASONS = [
   { icon: IconHeartbeat, text: 'Watch the distributed system below: six replicas, live. Stop one, and go on trading.' },
 ];
 
-/** Where the person wanted to go before the login. */
-export function useDestination(): string {
-  const from: unknown = useLocation().state?.from;
-  return typeof from === 'string' && from.startsWith('/') ? from : '/marketplace';
+/** Where the person wanted to go before the login, and with what. */
+function useDestination(): { to: string; state?: unknown } {
+  const { from, state } = useLocation().state ?? {};
+  return typeof from === 'string' && from.startsWith('/') ? { to: from, state } : { to: '/marketplace' };
 }
 
 export function Entrance({ title, children }: { title: string; children: ReactNode }) {
   const destination = useDestination();
-  if (useSession()) return <Navigate to={destination} replace />;
+  if (useSession()) return <Navigate {...destination} replace />;
   return (
     <Container size={1000} py={{ base: 'md', sm: 'xl' }}>
       <title>{`${title} · capsim`}</title>

@@ -1,11 +1,12 @@
 import { Anchor, Box, Button, Grid, Group, Paper, Skeleton, Stack, Text, Title } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconArrowLeft, IconShoppingCart, IconTag } from '@tabler/icons-react';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import { Link, useParams } from 'react-router';
+import { Link, useLocation, useParams } from 'react-router';
 import { ApiError } from '../api/problem';
 import { type ItemPage as ItemData, item, username } from '../api/queries';
+import { useRead } from '../api/reading';
 import { Money } from '../components/money';
 import { Person } from '../components/person';
 import { PurchaseDialog } from '../components/purchase-dialog';
@@ -17,21 +18,31 @@ import { NotFoundPage } from './not-found';
 
 export function ItemPage() {
   const { id = '' } = useParams();
-  const { data, error, refetch } = useQuery(item(id));
+  const { data, failure, tryAgain } = useRead(item(id));
   const client = useQueryClient();
+  // The filters and the page of the list that one came from.
+  const from: unknown = useLocation().state?.list;
+  const list = typeof from === 'string' ? from : '';
   useEffect(() => {
     if (data) client.setQueryData(username(data.seller.id, client).queryKey, data.seller.username);
   }, [client, data]);
 
-  if (error instanceof ApiError && [400, 404].includes(error.status)) return <NotFoundPage />;
+  if (failure instanceof ApiError && [400, 404].includes(failure.status)) return <NotFoundPage />;
   return (
     <>
-      <Anchor component={Link} to="/marketplace" c="dimmed" fz="sm" mb="md" display="inline-block">
+      <Anchor
+        component={Link}
+        to={{ pathname: '/marketplace', search: list }}
+        c="dimmed"
+        fz="sm"
+        mb="md"
+        display="inline-block"
+      >
         <Group gap={6} component="span">
           <IconArrowLeft size={16} aria-hidden /> Marketplace
         </Group>
       </Anchor>
-      {data ? <Listing data={data} /> : error ? <Failure error={error} retry={refetch} /> : <Loading />}
+      {data ? <Listing data={data} /> : failure ? <Failure error={failure} retry={tryAgain} /> : <Loading />}
     </>
   );
 }
@@ -49,13 +60,13 @@ function Listing({ data }: { data: ItemData }) {
           {data.isPremium && <PremiumMark />}
           <Mark word={ITEM_STATUS_WORDS[data.status]} />
         </Group>
-        <Title order={1} fz={{ base: 26, sm: 32 }} lh={1.2} className="clamp">
+        <Title order={1} fz={{ base: 26, sm: 32 }} lh={1.2} className="clamp" dir="auto">
           {data.name}
         </Title>
         <Text fz="sm" mt={6} c="dimmed">
           Listed <When time={data.createdAt} />
         </Text>
-        <Text className="prose" mt="lg" lh={1.65}>
+        <Text className="prose" mt="lg" lh={1.65} dir="auto">
           {data.description}
         </Text>
         {data.tags.length > 0 && (
@@ -63,7 +74,7 @@ function Listing({ data }: { data: ItemData }) {
             {data.tags.map((tag) => (
               <Link key={tag} to={`/marketplace?tag=${encodeURIComponent(tag)}`} className="mark">
                 <IconTag size={12} aria-hidden />
-                {tag}
+                <span dir="auto">{tag}</span>
               </Link>
             ))}
           </Group>
@@ -74,7 +85,7 @@ function Listing({ data }: { data: ItemData }) {
           <Text fz="sm" c="dimmed">
             {data.status === 'sold' ? 'Sold for' : 'Price'}
           </Text>
-          <Money amount={data.price} currency={data.currency} fz={28} />
+          <Money amount={data.price} currency={data.currency} fz={28} isLong />
           {isMine ? (
             <Text mt="md" fz="sm" c="dimmed">
               This is your listing. {data.status === 'available' ? 'Others can buy it.' : ''}
@@ -129,7 +140,7 @@ function Seller({ data: { seller } }: { data: ItemData }) {
       <Text
         component={Link}
         to={`/marketplace?sellerId=${seller.id}&status=any`}
-        className="link"
+        className="link clamp"
         fz="sm"
         mt="md"
         display="inline-block"

@@ -19,7 +19,13 @@ export function LoginPage() {
   });
   return (
     <Entrance title="Log in">
-      <form onSubmit={form.onSubmit((credentials) => logIn.mutate(credentials), focusFirstError)} noValidate>
+      <form
+        onSubmit={form.onSubmit(
+          ({ username, password }) => logIn.mutate({ username: username.trim(), password }),
+          focusFirstError,
+        )}
+        noValidate
+      >
         <Stack>
           {whyEnded() === 'expired' && !logIn.error && (
             <Alert color="brass" variant="outline" role="status">

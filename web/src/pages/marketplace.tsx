@@ -16,34 +16,51 @@ import {
 } from '@mantine/core';
 import { useDebouncedCallback, useDisclosure } from '@mantine/hooks';
 import { IconAdjustments, IconPlus, IconSearchOff } from '@tabler/icons-react';
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { keepPreviousData } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { Link, Navigate, useSearchParams } from 'react-router';
+import { Link, Navigate } from 'react-router';
 import { items } from '../api/queries';
+import { useRead } from '../api/reading';
 import { ItemCard } from '../components/item-card';
+import { Dropped } from '../components/notices';
 import { PageHead } from '../components/page';
 import { Paging } from '../components/paging';
 import { usePersonName } from '../components/person';
 import { Empty, Failure } from '../components/states';
 import { CATEGORY_WORDS, ITEM_STATUS_WORDS, keysOf } from '../components/words';
-import { itemFilter, NARROWING, PER_PAGE, SORTS, withFilters } from '../item-filter';
-import { CURRENCIES, CURRENCY_NAMES } from '../money';
+import {
+  comparesCurrencies,
+  ITEM_FILTERS,
+  itemFilter,
+  LONGEST_TAG,
+  NARROWING,
+  PER_PAGE,
+  priceFilterProblem,
+  SORTS,
+  withFilters,
+} from '../item-filter';
+import { CURRENCIES, CURRENCY_NAMES, typedAmount } from '../money';
+import { useFilters } from '../url-filter';
 
 /** Milliseconds after the last key before what was typed counts. */
 const TYPING = 350;
 
 export function MarketplacePage() {
-  const [url, setUrl] = useSearchParams();
+  const { url, setUrl, dropped, forget } = useFilters(ITEM_FILTERS);
   const [isOpen, { toggle }] = useDisclosure(false);
   const filter = itemFilter(url);
-  const { data, error, refetch, isPlaceholderData } = useQuery({ ...items(filter), placeholderData: keepPreviousData });
+  const { data, isPlaceholderData, failure, tryAgain } = useRead({
+    ...items(filter),
+    placeholderData: keepPreviousData,
+  });
   const set = (changes: Record<string, string | null>) => setUrl(withFilters(url, changes), { replace: true });
   const onPage = (page: number): URLSearchParams => {
     const next = new URLSearchParams(url);
     next.set('page', String(page));
     return next;
   };
-  const narrowed = NARROWING.filter((name) => url.get(name));
+  const narrowed = NARROWING.filter((name) => url.has(name));
+  const isNarrowed = narrowed.length > 0 || url.has('status');
   const clear = () => set(Object.fromEntries([...NARROWING, 'status'].map((name) => [name, null])));
 
   // The last listing of the last page was bought meanwhile.
@@ -145,15 +162,37 @@ export function MarketplacePage() {
         )}
       </Paper>
 
+      <Dropped words={dropped} onClose={forget} />
+      {comparesCurrencies(filter) && (
+        <Group className="sunk" gap="xs" px="md" py={6} mb="md" role="note">
+          <Text fz="sm" flex="1 1 20rem">
+            There is no exchange rate: prices are compared by their numbers alone, so 2 BTC count less than 10 USD.
+          </Text>
+          <Group gap={6} wrap="nowrap">
+            <Text fz="sm">Only</Text>
+            {CURRENCIES.map((currency) => (
+              <Button
+                key={currency}
+                size="compact-sm"
+                variant="default"
+                aria-label={`Only prices in ${currency}`}
+                onClick={() => set({ currency })}
+              >
+                {currency}
+              </Button>
+            ))}
+          </Group>
+        </Group>
+      )}
       <VisuallyHidden component="h2">Listings</VisuallyHidden>
-      {error && !data ? (
-        <Failure error={error} retry={refetch} />
+      {failure ? (
+        <Failure error={failure} retry={tryAgain} />
       ) : data?.items.length === 0 ? (
         <Empty
           icon={IconSearchOff}
-          title={narrowed.length ? 'Nothing matches' : 'Nothing is for sale'}
+          title={isNarrowed ? 'Nothing matches' : 'Nothing is for sale'}
           action={
-            narrowed.length ? (
+            isNarrowed ? (
               <Button variant="default" onClick={clear} mt="xs">
                 Clear the filters
               </Button>
@@ -164,7 +203,7 @@ export function MarketplacePage() {
             )
           }
         >
-          {narrowed.length
+          {isNarrowed
             ? 'No listing meets all of these filters. Try with fewer.'
             : 'Be the first: list an asset, an innovation, a service or something you know. Or run capsim seed for a filled market.'}
         </Empty>
@@ -204,18 +243,23 @@ function TypedFilter({
   const applied = url.get(name) ?? '';
   const [typed, setTyped] = useState(applied);
   useEffect(() => setTyped(applied), [applied]);
-  const apply = useDebouncedCallback((value: string) => set({ [name]: value.trim() }), TYPING);
   const isPrice = name !== 'tag';
+  const wordOf = (text: string) => (isPrice ? typedAmount(text) : text.trim());
+  const problemOf = (word: string) => (isPrice && word ? priceFilterProblem(word, url.get('currency')) : null);
+  const apply = useDebouncedCallback((word: string) => {
+    if (problemOf(word) === null) set({ [name]: word });
+  }, TYPING);
   return (
     <TextInput
       label={label}
       placeholder="Any"
       inputMode={isPrice ? 'decimal' : 'text'}
+      maxLength={isPrice ? undefined : LONGEST_TAG}
       value={typed}
-      error={isPrice && typed && !/^\d{1,15}(\.\d{1,8})?$/.test(typed.trim()) ? 'Such as 12.50' : undefined}
+      error={problemOf(wordOf(typed))}
       onChange={(event) => {
         setTyped(event.currentTarget.value);
-        apply(event.currentTarget.value);
+        apply(wordOf(event.currentTarget.value));
       }}
     />
   );
@@ -241,7 +285,9 @@ function AppliedFilter({
   };
   return (
     <Group gap={2} className="sunk" pl="sm" pr={4} py={2} wrap="nowrap">
-      <Text fz="sm">{name === 'sellerId' ? <SellerName id={value} /> : words[name]}</Text>
+      <Text fz="sm" className="clamp" dir="auto">
+        {name === 'sellerId' ? <SellerName id={value} /> : words[name]}
+      </Text>
       <CloseButton size="sm" aria-label={`Remove the filter ${words[name]}`} onClick={onRemove} />
     </Group>
   );

@@ -13,18 +13,19 @@ import {
   TextInput,
   Title,
 } from '@mantine/core';
-import { useForm } from '@mantine/form';
 import { notifications } from '@mantine/notifications';
-import { useNavigate } from 'react-router';
+import { useLocation, useNavigate } from 'react-router';
 import { type Item, type Schemas, useCreateItem } from '../api/queries';
 import { focusFirstError, showAtFields } from '../components/field-errors';
 import { ItemFace } from '../components/item-card';
+import { Restored } from '../components/notices';
 import { PageHead } from '../components/page';
 import { Failure } from '../components/states';
 import { CATEGORY_WORDS, keysOf } from '../components/words';
-import { CURRENCIES, CURRENCY_NAMES, type Currency, PLACES, priceProblem } from '../money';
+import { useDraftForm } from '../draft-form';
+import { CURRENCIES, CURRENCY_NAMES, type Currency, PLACES, priceProblem, typedAmount } from '../money';
 import { useMe } from '../session';
-import { lengthProblem, tagsProblem } from '../text';
+import { lengthOf, lengthProblem, tagsProblem } from '../text';
 
 interface Form extends Record<string, unknown> {
   name: string;
@@ -36,40 +37,38 @@ interface Form extends Record<string, unknown> {
   tags: string[];
 }
 
+const EMPTY: Form = {
+  name: '',
+  description: '',
+  category: null,
+  price: '',
+  currency: 'USD',
+  isPremium: false,
+  tags: [],
+};
+
 export function NewItemPage() {
   const create = useCreateItem();
   const navigate = useNavigate();
   const me = useMe();
-  const form = useForm<Form>({
-    initialValues: {
-      name: '',
-      description: '',
-      category: null,
-      price: '',
-      currency: 'USD',
-      isPremium: false,
-      tags: [],
-    },
-    validate: {
-      name: (name) => lengthProblem(name, 200),
-      description: (description) => lengthProblem(description, 5000),
-      category: (category) => (category ? null : 'Choose what kind of thing it is'),
-      price: (price, { currency }) => priceProblem(price, currency),
-      tags: tagsProblem,
-    },
+  const isFirst = useLocation().key === 'default';
+  const { form, isRestored, clear } = useDraftForm('item', EMPTY, {
+    name: (name) => lengthProblem(name, 200),
+    description: (description) => lengthProblem(description, 5000),
+    category: (category) => (category ? null : 'Choose what kind of thing it is'),
+    price: (price, { currency }) => priceProblem(price, currency),
+    tags: tagsProblem,
   });
   const { values } = form;
   const submit = form.onSubmit(({ category, price, ...rest }) => {
     if (!category) return;
-    create.mutate(
-      { ...rest, category, price: price.trim() },
-      {
-        onSuccess: (item) => {
-          notifications.show({ title: 'It is for sale', message: item.name });
-          navigate(`/marketplace/item/${item._id}`);
-        },
-        onError: (error) => void showAtFields(form, error),
+    return create.mutateAsync({ ...rest, category, price: typedAmount(price) }).then(
+      (item) => {
+        clear();
+        notifications.show({ title: 'It is for sale', message: <span dir="auto">{item.name}</span> });
+        navigate(`/marketplace/item/${item._id}`);
       },
+      (error) => void showAtFields(form, error),
     );
   }, focusFirstError);
   const preview: Item = {
@@ -77,7 +76,7 @@ export function NewItemPage() {
     name: values.name.trim() || 'Name of your listing',
     description: values.description.trim() || 'What it is, in which state, and how it comes to its buyer.',
     category: values.category ?? 'asset',
-    price: priceProblem(values.price, values.currency) ? '0' : values.price.trim(),
+    price: priceProblem(values.price, values.currency) ? '0' : typedAmount(values.price),
     currency: values.currency,
     sellerId: me.userId,
     status: 'available',
@@ -93,17 +92,18 @@ export function NewItemPage() {
       <Grid gap={{ base: 'md', md: 'xl' }}>
         <Grid.Col span={{ base: 12, md: 8 }}>
           <Paper className="surface" p={{ base: 'md', sm: 'xl' }}>
+            {isRestored && <Restored onDiscard={clear} />}
             <form onSubmit={submit} noValidate>
               <Stack>
                 {create.error && Object.keys(form.errors).length === 0 && <Failure error={create.error} />}
-                <TextInput label="Name" withAsterisk maxLength={250} {...form.getInputProps('name')} />
+                <TextInput label="Name" withAsterisk {...form.getInputProps('name')} />
                 <Textarea
                   label="Description"
                   withAsterisk
                   autosize
                   minRows={4}
                   maxRows={16}
-                  description={`${values.description.length.toLocaleString('en')} of 5,000 characters`}
+                  description={`${lengthOf(values.description).toLocaleString('en')} of 5,000 characters`}
                   {...form.getInputProps('description')}
                 />
                 <Select
@@ -140,7 +140,14 @@ export function NewItemPage() {
                   {...form.getInputProps('isPremium', { type: 'checkbox' })}
                 />
                 <Group justify="flex-end">
-                  <Button variant="default" onClick={() => navigate(-1)}>
+                  <Button
+                    variant="default"
+                    onClick={() => {
+                      clear();
+                      // Who came here first has nowhere to go back to.
+                      isFirst ? navigate('/marketplace') : navigate(-1);
+                    }}
+                  >
                     Cancel
                   </Button>
                   <Button type="submit" loading={create.isPending}>

@@ -12,10 +12,11 @@ export function RegisterPage() {
   const { state } = useLocation();
   const form = useForm({
     initialValues: { username: '', password: '' },
-    validate: { username: usernameProblem, password: passwordProblem },
+    validate: { username: (name) => usernameProblem(name.trim()), password: passwordProblem },
   });
   const submit = form.onSubmit(
-    (credentials) => register.mutate(credentials, { onError: (error) => void showAtFields(form, error) }),
+    ({ username, password }) =>
+      register.mutate({ username: username.trim(), password }, { onError: (error) => void showAtFields(form, error) }),
     focusFirstError,
   );
   const isAtFields = Object.keys(form.errors).length > 0;
