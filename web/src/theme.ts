@@ -50,6 +50,9 @@ const dark: MantineColorsTuple = [
   '#0c0f13',
 ];
 
+/** What people write runs as its own letters do. */
+const OWN_DIRECTION = { attributes: { input: { dir: 'auto' } } };
+
 export const theme = createTheme({
   colors: { pine, brass, gray, dark },
   primaryColor: 'pine',
@@ -59,8 +62,11 @@ export const theme = createTheme({
   defaultRadius: 'md',
   cursorType: 'pointer',
   components: {
-    // What people write runs in its own direction.
-    Input: { defaultProps: { dir: 'auto' } },
+    TextInput: { defaultProps: OWN_DIRECTION },
+    Textarea: { defaultProps: OWN_DIRECTION },
+    Select: { defaultProps: OWN_DIRECTION },
+    TagsInput: { defaultProps: { dir: 'auto' } },
+    Pill: { defaultProps: { attributes: { label: { dir: 'auto' } } } },
     Modal: {
       styles: {
         content: { background: 'var(--surface)' },

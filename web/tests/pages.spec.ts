@@ -103,7 +103,7 @@ const LOOKS: { look: string; options: BrowserContextOptions; check: (page: Page,
 
 for (const { look, options, check } of LOOKS) {
   test(`every page ${look}`, async ({ browser }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(300_000);
     const me = await person('ada');
     const page = await browserOf(browser, me, options);
     for (const { name, path, sign, open } of await places(me)) {
@@ -221,6 +221,9 @@ test('what people write runs in its own direction, wherever it stands', async ({
     const input = page.getByRole('textbox', { name: field }).or(page.getByRole('combobox', { name: field }));
     await input.fill(text);
     await expect(input).toHaveCSS('direction', 'rtl');
+    if (field !== 'Tags') continue;
+    await input.press('Enter');
+    await expect(page.getByText(text, { exact: true }).last()).toHaveCSS('direction', 'rtl');
   }
   await page.goto(`/discourse/${channel.id}?open=channel`);
   for (const field of ['Name', 'Description', 'Zone']) {

@@ -2,7 +2,7 @@ import { Button, Group, Modal, Radio, Stack, Text, Textarea, TextInput } from '@
 import { useMediaQuery } from '@mantine/hooks';
 import { useNavigate } from 'react-router';
 import { type Schemas, useCreateChannel } from '../api/queries';
-import { useDraftForm } from '../draft';
+import { useDraftForm } from '../draft-form';
 import { lengthProblem, optionalLengthProblem } from '../text';
 import { focusFirstError, showAtFields } from './field-errors';
 import { Restored } from './notices';

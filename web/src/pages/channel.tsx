@@ -26,7 +26,7 @@ import { Person } from '../components/person';
 import { Empty, Failure, Lines } from '../components/states';
 import { When } from '../components/when';
 import { CHANNEL_TYPE_WORDS, keysOf, Mark, TOPIC_WORDS, ZoneMark } from '../components/words';
-import { useDraftForm } from '../draft';
+import { useDraftForm } from '../draft-form';
 import { useMe } from '../session';
 import { lengthProblem, optionalLengthProblem } from '../text';
 import { read } from '../url-filter';

@@ -22,7 +22,7 @@ import { Restored } from '../components/notices';
 import { PageHead } from '../components/page';
 import { Failure } from '../components/states';
 import { CATEGORY_WORDS, keysOf } from '../components/words';
-import { useDraftForm } from '../draft';
+import { useDraftForm } from '../draft-form';
 import { CURRENCIES, CURRENCY_NAMES, type Currency, PLACES, priceProblem, typedAmount } from '../money';
 import { useMe } from '../session';
 import { lengthOf, lengthProblem, tagsProblem } from '../text';
