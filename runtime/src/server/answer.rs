@@ -33,24 +33,41 @@ impl Room {
         Self(Arc::new(Semaphore::new(UNREAD_BYTES)))
     }
 
-    /// Waits, first come, first served, until there is room for an answer of so many bytes (at most [`UNREAD_BYTES`]).
+    /// Waits, first come, first served, until there is room for an answer of so many bytes (at most [`UNREAD_BYTES`]);
+    /// for ever once the connection is gone, so that nothing is begun for nobody.
     pub async fn take(&self, bytes: usize) -> Share {
         let bytes = u32::try_from(bytes.min(UNREAD_BYTES)).unwrap_or(u32::MAX);
-        // It is never closed.
-        Share(Arc::clone(&self.0).acquire_many_owned(bytes).await.ok())
+        match Arc::clone(&self.0).acquire_many_owned(bytes).await {
+            Ok(permit) => Share(permit),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Nobody has a turn any more once this is dropped.
+    pub(super) fn ends(&self) -> RoomEnds {
+        RoomEnds(self.clone())
+    }
+}
+
+/// To be dropped before the connection is.
+pub(super) struct RoomEnds(Room);
+
+impl Drop for RoomEnds {
+    fn drop(&mut self) {
+        self.0.0.close();
     }
 }
 
 /// Room for one answer.
 #[derive(Debug)]
-pub struct Share(Option<OwnedSemaphorePermit>);
+pub struct Share(OwnedSemaphorePermit);
 
 impl Share {
     /// Gives back what `answer` does not need.
     pub fn fit(&mut self, answer: &Response) {
         let needed = answer.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        if let (Some(needed), Some(permit)) = (needed, &mut self.0) {
-            drop(permit.split(permit.num_permits().saturating_sub(needed)));
+        if let Some(needed) = needed {
+            drop(self.0.split(self.0.num_permits().saturating_sub(needed)));
         }
     }
 }

@@ -65,14 +65,15 @@ impl Connections {
             let (_place, _open) = (place, metrics.connection());
             // Answers are small; waiting to fill a packet only costs latency.
             let _ = stream.set_nodelay(true);
-            let exchange = Exchange { app, peer, room: Room::new(), largest_answer };
+            let room = Room::new();
+            let exchange = Exchange { app, peer, room: room.clone(), largest_answer };
             let io = TokioIo::new(Lingering::new(stream, Arc::clone(&life)));
             let service = service_fn(move |request: Request<Incoming>| {
                 let open = life.request(request.version() == Version::HTTP_2);
                 exchange.clone().answer(request, open)
             });
             let connection = builder.serve_connection(io, service);
-            run(connection, watch, peer, shutdown).await;
+            run(connection, room, watch, peer, shutdown).await;
         }
     }
 }
@@ -101,6 +102,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
 /// Drives a connection and looks after it, until it ends or has to.
 async fn run<S>(
     connection: hyper_util::server::conn::auto::Connection<'_, TokioIo<Lingering>, S, TokioExecutor>,
+    room: Room,
     mut watch: Watch,
     peer: SocketAddr,
     shutdown: CancellationToken,
@@ -113,6 +115,7 @@ async fn run<S>(
         >,
 {
     let mut connection = pin!(connection);
+    let _room_ends = room.ends();
     let mut stopping = pin!(shutdown.cancelled());
     let mut look = pin!(tokio::time::sleep(watch.first()));
     let mut draining = false;

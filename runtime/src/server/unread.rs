@@ -28,7 +28,7 @@ use super::life::Life;
 /// What is read of a body that nobody wants: bytes and time at most.
 const REST: (u64, Duration) = (64 * 1024, Duration::from_secs(1));
 /// How long a peer may go on sending after the last answer.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// What an answer left of an HTTP/1.1 request's body.
 pub(super) struct Rest {

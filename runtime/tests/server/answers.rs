@@ -110,7 +110,7 @@ type Task = tokio::task::JoinHandle<Result<(), h2::Error>>;
 #[tokio::test]
 async fn answers_of_one_http2_connection_that_wait_have_a_mebibyte_and_the_rest_waits_its_turn() {
     let largest_answer = UNREAD_BYTES / 4;
-    let limits = Limits { progress: Duration::from_secs(3), largest_answer, ..Limits::default() };
+    let limits = Limits { progress: Duration::from_secs(2), largest_answer, ..short() };
     let (server, counts) = answering(largest_answer, limits).await;
     let (answers, connection) = deaf(&server, 100).await;
     eventually("four are made", async || counts.made() == 4).await;
