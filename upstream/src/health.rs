@@ -138,7 +138,10 @@ async fn check(channel: Channel, name: &str) -> Result<(), Failed> {
             ServingStatus::Serving => Ok(()),
             other => Err(Failed { problem: other.as_str_name().to_owned(), surely: true }),
         },
-        Ok(Err(status)) => Err(Failed { problem: Chain(&status).to_string(), surely: is_refused(&status) }),
+        Ok(Err(status)) => {
+            let problem = status.source().map_or_else(|| status.message().to_owned(), |cause| Chain(cause).to_string());
+            Err(Failed { problem, surely: is_refused(&status) })
+        }
         Err(_) => Err(Failed { problem: format!("no answer within {TIMEOUT:?}"), surely: false }),
     }
 }
