@@ -51,18 +51,21 @@ impl Settings {
     /// As variables of an environment, by the names in the catalogue.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let Self { jwt_secret, gateway, economy, .. } = self;
-        let proxies: Vec<_> = gateway.trusted_proxies.iter().map(ToString::to_string).collect();
-        vec![
+        let mut variables = vec![
             ("JWT_SECRET", jwt_secret.clone()),
             ("JWT_TTL", gateway.jwt_ttl.as_secs().to_string()),
             ("CACHE_TTL", gateway.cache_ttl.as_secs().to_string()),
             ("RATE_LIMIT", gateway.rate_limit.to_string()),
             ("AUTH_RATE_LIMIT", gateway.auth_rate_limit.to_string()),
             ("CALLS_AT_ONCE", gateway.calls_at_once.to_string()),
-            ("TRUSTED_PROXIES", proxies.join(",")),
             ("OPENING_BALANCE", economy.opening_balance.to_string()),
             ("IDEMPOTENCY_TTL", economy.idempotency_ttl.as_secs().to_string()),
-        ]
+        ];
+        let proxies: Vec<_> = gateway.trusted_proxies.iter().map(ToString::to_string).collect();
+        if !proxies.is_empty() {
+            variables.push(("TRUSTED_PROXIES", proxies.join(",")));
+        }
+        variables
     }
 }
 

@@ -139,7 +139,10 @@ async fn check(channel: Channel, name: &str) -> Result<(), Failed> {
             ServingStatus::Serving => Ok(()),
             other => Err(Failed { problem: other.as_str_name().to_owned(), surely: true }),
         },
-        Ok(Err(status)) => Err(Failed { problem: Chain(&status).to_string(), surely: is_refused(&status) }),
+        Ok(Err(status)) => {
+            let problem = status.source().map_or_else(|| status.message().to_owned(), |cause| Chain(cause).to_string());
+            Err(Failed { problem, surely: is_refused(&status) })
+        }
         Err(_) => Err(Failed { problem: format!("no answer within {TIMEOUT:?}"), surely: false }),
     }
 }
@@ -163,7 +166,7 @@ mod tests {
         // The kernel takes the connection, and nobody answers.
         let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
         for (address, surely) in [(nobody, true), (silent.local_addr().expect("address"), false)] {
-            let failed = check(Replica::new(&address.into()).connect(), "").await.err().expect("fails");
+            let failed = check(Replica::new(&address.into()).connect(), "").await.expect_err("fails");
             assert_eq!(failed.surely, surely, "{}", failed.problem);
         }
     }

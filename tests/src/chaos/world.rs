@@ -1,14 +1,11 @@
 //! What chaos is made of: the servers, the stores and the links between them.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 use futures_util::future::join_all;
 use lab::{
-    eventually,
     catalogue::Ledger,
+    eventually,
     process::Server,
     proxy::Link,
     stores::{StoreKind, StoreServer},

@@ -42,7 +42,7 @@ impl Process {
         let (path, log) = (binary("gateway"), directory.path().join("log"));
         let program = Program { path, environment, port_variable: "PORT", log };
         let server = Server::start("gateway-1".to_owned(), Run::Process(program));
-        eventually("the gateway is up", async || server.log().contains("gateway is up")).await;
+        eventually("it listens", async || server.log().contains(r#""message":"listening""#)).await;
         Self { server, http: Client::new(), _directory: directory }
     }
 
