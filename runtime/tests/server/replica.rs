@@ -17,7 +17,7 @@ async fn replica() -> Server {
     let pool = || PoolState { in_use: 0, idle: 0, max: 0 };
     let replica = Replica::new("test", health_server::SERVICE_NAME, "test-1".to_owned(), "memory", pool).await.unwrap();
     let ping = || std::future::ready(Ok::<(), Infallible>(()));
-    let served = replica.serve(listener, RoutesBuilder::default(), FILE_DESCRIPTOR_SET, ping, shutdown.clone());
+    let served = replica.serve(listener, RoutesBuilder::default(), FILE_DESCRIPTOR_SET, (ping, ping), shutdown.clone());
     tokio::spawn(served);
     Server::new(address, shutdown)
 }
