@@ -27,13 +27,15 @@ async fn a_caller_has_a_burst_of_its_own_and_then_429() {
 
 #[tokio::test]
 async fn who_asks_for_large_pages_has_fewer_of_them() {
-    let system = crate::builder().rate_limit(20).start().await;
+    let system = crate::builder().rate_limit(8).start().await;
     let ada = system.user("ada").await;
     let channel = ada.post("/discourse/channel", &json!({"name": "Large"})).await.json["id"].as_i64().unwrap();
-    // Twelve times 60 kB: 45 calls' worth, more than the burst of 40.
+    // Twelve times 60 kB, of which a page shows what fits into 256 KiB: 16 calls' worth, and so more than the burst of 16.
     let post = json!({"channelId": channel, "content": "€".repeat(20_000)});
-    for _ in 0..12 {
-        assert_eq!(ada.post("/discourse/post", &post).await.status, 201);
+    for number in 0..12 {
+        // Each answer is as large as its post.
+        let author = system.stranger(&format!("author-{number}"));
+        assert_eq!(author.post("/discourse/post", &post).await.status, 201);
     }
     let page = format!("/discourse/channel/{channel}");
     let etag = ada.get(&page).await.header("etag").to_owned();
@@ -53,7 +55,7 @@ async fn who_asks_for_large_pages_has_fewer_of_them() {
         assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
     }
     let small = system.stranger("eve");
-    for _ in 0..20 {
+    for _ in 0..10 {
         assert_eq!(small.get("/marketplace/list").await.status, 200, "others are not slowed down");
     }
 }
