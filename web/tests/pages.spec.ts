@@ -131,7 +131,6 @@ for (const [where, viewport] of [
   ['on a phone', { width: 360, height: 740 }],
 ] as const) {
   test(`long words cover nothing and stay inside, ${where}`, async ({ browser }) => {
-    test.setTimeout(120_000);
     const ada = await person(LONG(50));
     const tag = LONG(50);
     const price = { price: '92233720368.54775807', currency: 'BTC' };
