@@ -72,7 +72,11 @@ impl Scratch {
 
 /// The store, when it is set up.
 async fn prepared(store: Mongo) -> Mongo {
-    let ready = async { while store.readiness.ready().await.is_err() {} };
+    let ready = async {
+        while store.readiness.ready().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
     let ready = tokio::time::timeout(Duration::from_secs(30), ready).await;
     ready.expect("TEST_MONGODB_URI: the server does not get ready");
     store
