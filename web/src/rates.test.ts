@@ -15,7 +15,7 @@ test('rates are of the time between two samples', () => {
 test('ratios of nothing are no numbers', () => {
   expect(hitRatio({ hits: 0, misses: 0 })).toBeNull();
   expect(hitRatio({ hits: 3, misses: 1 })).toBe(0.75);
-  const replica = (calls: number) => ({ address: 'a:1', up: true, calls });
+  const replica = (calls: number) => ({ address: 'a:1', up: true, degraded: false, calls });
   expect(shares([replica(0), replica(0)])).toEqual([0, 0]);
   expect(shares([replica(100), replica(100), replica(200)])).toEqual([0.25, 0.25, 0.5]);
 });

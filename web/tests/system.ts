@@ -86,13 +86,14 @@ export async function startProcesses() {
   const [gatewayPort = 0, ...ports] = await freePorts(7);
   const replicas = ports.map((port, index) => {
     const service = index < 3 ? 'marketplace' : 'discourse';
-    return start(service, ['--host=127.0.0.1', `--port=${port}`, `--data-dir=${data}`]);
+    return start(service, ['--host=127.0.0.1', `--port=${port}`, `--data-dir=${data}`, '--shared-data']);
   });
   const addresses = ports.map((port) => `127.0.0.1:${port}`);
   const gateway = start('gateway', [
     '--host=127.0.0.1',
     `--port=${gatewayPort}`,
     `--data-dir=${data}`,
+    '--shared-data',
     `--marketplace-replicas=${addresses.slice(0, 3)}`,
     `--discourse-replicas=${addresses.slice(3)}`,
     '--rate-limit=0',

@@ -384,7 +384,7 @@ function Service({ name, service }: { name: string; service: Schemas['ServiceSta
                     {replica.backend && `, ${replica.backend}`}
                   </Text>
                   <Text fz="xs" fw={600} c={replica.up ? 'var(--accent)' : 'var(--mantine-color-error)'}>
-                    {replica.up ? 'up' : 'down'}
+                    {replica.up ? (replica.degraded ? 'reads only' : 'up') : 'down'}
                   </Text>
                 </Group>
                 <Text fz="sm" className="money">
