@@ -8,9 +8,11 @@
 //! | who calls | [`caller`] |
 //! | values that are not for logs | [`secret`] |
 //! | the present moment | [`time`] |
+//! | when tokens end, whatever happens to the wall clock | [`clock`] |
 //! | how busy a store's connections are | [`pool`] |
 
 pub mod caller;
+pub mod clock;
 pub mod error;
 pub mod money;
 pub mod page;
@@ -21,6 +23,7 @@ pub mod validate;
 pub mod word;
 
 pub use caller::Caller;
+pub use clock::Clock;
 pub use error::{Error, Kind, Violation};
 pub use money::{Currency, Money};
 pub use page::{Page, PageInfo};

@@ -24,6 +24,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     deadline::deadline,
     health::{Health, serving},
+    identity::{Verifier, identify},
     metrics::{self, Metrics},
     observe::{Observer, is_grpc},
     server,
@@ -39,18 +40,20 @@ pub struct Replica {
     backend: &'static str,
     health: Health,
     metrics: Metrics,
+    verifier: Verifier,
     started: Instant,
 }
 
 impl Replica {
-    /// A replica of `service` (`marketplace` or `discourse`), whose gRPC service is `name`. `pool` tells how many
-    /// connections to the store there are.
+    /// A replica of `service`, such as `marketplace`, whose gRPC service is `name`. `pool` tells how many connections to
+    /// the store there are, `verifier` who calls.
     pub async fn new(
         service: &'static str,
         name: &'static str,
         instance: String,
         backend: &'static str,
         pool: impl Fn() -> PoolState + Clone + Send + Sync + 'static,
+        verifier: Verifier,
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::new(service)?;
         metrics.watch_pool(backend, pool);
@@ -59,7 +62,7 @@ impl Replica {
             let health = health.clone();
             move || health.is_healthy()
         });
-        Ok(Self { instance, backend, health, metrics, started: Instant::now() })
+        Ok(Self { instance, backend, health, metrics, verifier, started: Instant::now() })
     }
 
     /// What it counts itself by.
@@ -112,7 +115,7 @@ impl Replica {
             .add_service(reflection().build_v1alpha()?);
 
         let observer = Observer::new(self.metrics.clone(), methods(&[descriptors, HEALTH_DESCRIPTORS])?);
-        let health = self.health.clone();
+        let (health, verifier) = (self.health.clone(), self.verifier.clone());
         let http = Router::new().route("/status", get(status)).route("/metrics", get(metrics_text)).with_state(self);
         Ok(routes.routes().into_axum_router().merge(http).fallback(not_found).layer(
             ServiceBuilder::new()
@@ -120,7 +123,8 @@ impl Replica {
                 .layer(observer)
                 .layer(CatchPanicLayer::custom(panicked))
                 .layer(from_fn(deadline))
-                .layer(from_fn_with_state(health, serving)),
+                .layer(from_fn_with_state(health, serving))
+                .map_request(move |request| identify(&verifier, request)),
         ))
     }
 }

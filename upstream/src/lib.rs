@@ -6,6 +6,7 @@
 //!   retried only where it is safe to repeat ([`Policy::repeatable`]).
 //! - Every call has a deadline, passed on in `grpc-timeout`; what is left of it at each attempt.
 
+mod ended;
 mod failure;
 mod health;
 mod replica;
@@ -33,7 +34,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
 
-pub use self::replica::{Replica, ReplicaAddress};
+pub use self::{
+    ended::follow_ended,
+    replica::{Replica, ReplicaAddress},
+};
 
 /// How one call may be carried out; goes into the request's extensions.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,8 @@
 //! own inside a shared transaction, and is acknowledged after that transaction is on disk. Reads run on pooled
 //! connections beside it (WAL mode). Several processes may open one file; SQLite's locks keep them apart.
 
+pub mod statements;
+
 use std::{
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},

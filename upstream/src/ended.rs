@@ -1,0 +1,69 @@
+//! Follows which tokens have ended, at whatever accounts replica tells it.
+
+use std::time::Duration;
+
+use proto::accounts::{WatchEndedRequest, WatchEndedResponse, accounts_client::AccountsClient};
+use runtime::identity::{News, Verifier};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::replica::{ReplicaAddress, endpoint};
+
+/// A replica that says nothing for so long is gone: three heartbeats, and still within the second that counts.
+const SILENCE: Duration = Duration::from_millis(900);
+/// Between two replicas that both tell nothing: doubles from the first to the second.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+/// Lets `verifier` know of every token that ends, until `shutdown`, as told by one of `replicas`; by the next one in turn
+/// where that falls silent. While none of them can be reached [`runtime::identity::Ended::is_current`] says so.
+pub async fn follow_ended(replicas: Vec<ReplicaAddress>, verifier: Verifier, shutdown: CancellationToken) {
+    let mut backoff = BACKOFF.0;
+    for address in replicas.iter().cycle() {
+        let channel = endpoint(address).connect_lazy();
+        let told = tokio::select! {
+            told = listen(AccountsClient::new(channel), &verifier) => told,
+            () = shutdown.cancelled() => return,
+        };
+        if told.heard {
+            backoff = BACKOFF.0;
+        }
+        tracing::debug!(replica = ?address, why = told.why, "asking another accounts replica which tokens end");
+        if tokio::time::timeout(backoff, shutdown.cancelled()).await.is_ok() {
+            return;
+        }
+        backoff = (backoff * 2).min(BACKOFF.1);
+    }
+}
+
+/// How following one replica ended.
+struct Told {
+    /// Whether it said anything.
+    heard: bool,
+    why: String,
+}
+
+async fn listen(mut client: AccountsClient<tonic::transport::Channel>, verifier: &Verifier) -> Told {
+    let mut heard = false;
+    let outcome: Result<(), Status> = async {
+        let silent = |_| Status::deadline_exceeded("it says nothing");
+        let watch = client.watch_ended(WatchEndedRequest {});
+        let mut stream = tokio::time::timeout(SILENCE, watch).await.map_err(silent)??.into_inner();
+        while let Some(message) = tokio::time::timeout(SILENCE, stream.message()).await.map_err(silent)?? {
+            heard = true;
+            verifier.ended().learn(news(&message), verifier.clock().unix_seconds());
+        }
+        Ok(())
+    }
+    .await;
+    Told { heard, why: outcome.err().map_or_else(|| "it closed the stream".to_owned(), |status| status.message().to_owned()) }
+}
+
+/// What a message says; what makes no sense in it is none of ours.
+fn news(message: &WatchEndedResponse) -> News {
+    let pair = |id: &str, number: i64| Some((Uuid::try_parse(id).ok()?, number));
+    News {
+        tokens: message.tokens.iter().filter_map(|token| pair(&token.id, token.expires_at)).collect(),
+        generations: message.generations.iter().filter_map(|said| pair(&said.user_id, said.generation)).collect(),
+    }
+}
