@@ -1,10 +1,14 @@
-# Short calls; each does one thing that a person would do.
+# Short calls; each does one thing that a person would do. `make` alone lists them: the comment above a target is its help.
 
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vite.config.ts -type f ! -name schema.d.ts)
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: run web env up down test compose-test fmt lint openapi pictures bench
+.PHONY: help run web env certificate up down test compose-test fmt lint openapi pictures bench
+
+# This list.
+help:
+	@./scripts/make-help $(MAKEFILE_LIST)
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
@@ -24,10 +28,15 @@ web/node_modules/.package-lock.json: web/package-lock.json
 env:
 	./scripts/make-env
 
+# A self-signed certificate for trying TLS in front of the full stack; one that is there stays.
+certificate:
+	./scripts/make-certificate
+
 # The full stack in containers, until `make down`.
 up: env
 	docker compose --file compose/docker-compose.yml up --build --detach --wait
 
+# Ends the full stack; its data stays in named volumes.
 down:
 	docker compose --file compose/docker-compose.yml down
 
@@ -40,16 +49,20 @@ test: lint web
 	./scripts/with-system ./scripts/check-openapi
 	./scripts/with-system ./scripts/check-postman
 	./scripts/with-system ./scripts/check-readme
+	./scripts/with-system ./scripts/check-readme --seeded
 	./scripts/compose-test --if-possible
 
 # The full stack under another name: up, used, a replica killed, restarted, taken away.
 compose-test:
 	./scripts/compose-test
 
+# Formatting, clippy with warnings denied, and a line of help for every target.
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	./scripts/make-help --check Makefile
 
+# Formats the Rust code.
 fmt:
 	cargo fmt --all
 

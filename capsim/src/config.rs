@@ -10,9 +10,12 @@ pub struct Config {
     /// Directory of all data; made when it is not there.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
-    /// Address that everything listens on. The replicas believe who calls them: 0.0.0.0 is for private networks.
+    /// Address of the gateway and the web UI; 0.0.0.0, every one of this machine, shows them to others.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,
+    /// Address of the replicas. Whoever reaches one is believed: anything but loopback is for private networks.
+    #[arg(long, env = "REPLICA_HOST", default_value = "127.0.0.1")]
+    pub replica_host: String,
     /// Port of the gateway; 0 is any free one.
     #[arg(long, env = "GATEWAY_PORT", default_value_t = 8000)]
     pub gateway_port: u16,

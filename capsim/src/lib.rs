@@ -13,6 +13,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -22,7 +23,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{config::Config, seed::seed};
 
-/// A system that runs.
+/// Between two questions to a gateway whether it is ready.
+const READY_POLL: Duration = Duration::from_millis(10);
+
+/// A system that has been started.
 #[derive(Debug)]
 pub struct System {
     data_dir: PathBuf,
@@ -39,6 +43,7 @@ impl System {
         let Config {
             data_dir,
             host,
+            replica_host,
             gateway_port,
             web_port,
             web_dir,
@@ -51,8 +56,8 @@ impl System {
         } = config;
         let gateway = runtime::server::bind(&host, gateway_port).await.context("gateway")?;
         let web = runtime::server::bind(&host, web_port).await.context("web UI")?;
-        let marketplaces = bind_all("marketplace", &host, &marketplace_ports).await?;
-        let discourses = bind_all("discourse", &host, &discourse_ports).await?;
+        let marketplaces = bind_all("marketplace", &replica_host, &marketplace_ports).await?;
+        let discourses = bind_all("discourse", &replica_host, &discourse_ports).await?;
 
         let settings = Settings {
             instance: "gateway-1".to_owned(),
@@ -100,7 +105,22 @@ impl System {
         self.gateway
     }
 
-    /// What a user should know now that it runs.
+    /// Waits until the gateway says that it is well; false where everything was told to stop before, an error where one
+    /// of them failed.
+    pub async fn is_ready(&mut self) -> anyhow::Result<bool> {
+        let (host, port) = (self.gateway.ip().to_string(), self.gateway.port());
+        let well = async {
+            while runtime::probe::ask(&host, port).await.is_err() {
+                tokio::time::sleep(READY_POLL).await;
+            }
+        };
+        tokio::select! {
+            () = well => Ok(true),
+            Some(ended) = self.processes.join_next() => ended?.map(|()| false),
+        }
+    }
+
+    /// What a user should know once it is ready.
     pub fn guide(&self) -> String {
         guide::text(self)
     }

@@ -1,6 +1,6 @@
 //! The whole system in one process, with nothing else installed.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::{Parser, Subcommand};
 
@@ -42,13 +42,26 @@ async fn main() -> anyhow::Result<()> {
             return Ok(io::stdout().write_all(text.as_bytes())?);
         }
         Some(Command::Seed { gateway }) => {
-            let summary = capsim::seed(&gateway).await?;
+            let summary = capsim::seed(&gateway, progress).await?;
             return Ok(io::stdout().write_all(summary.as_bytes())?);
         }
     }
     let _traces = runtime::telemetry::init(&config.telemetry, "capsim", "capsim-1")?;
     let shutdown = runtime::shutdown::on_signal()?;
-    let system = capsim::System::start(config, shutdown).await?;
-    io::stdout().write_all(system.guide().as_bytes())?;
+    let mut system = capsim::System::start(config, shutdown).await?;
+    if system.is_ready().await? {
+        io::stdout().write_all(system.guide().as_bytes())?;
+    }
     system.join().await
+}
+
+/// Counts up in place on a terminal; elsewhere a line a kind of record is enough.
+fn progress(records: &str, done: usize, all: usize) {
+    let line = format!("  {records}: {done} of {all}");
+    match io::stderr().is_terminal() {
+        true if done < all => eprint!("\r{line}"),
+        true => eprintln!("\r{line}"),
+        false if done < all => {}
+        false => eprintln!("{line}"),
+    }
 }

@@ -17,7 +17,9 @@ pub(crate) fn load_or_create(data_dir: &Path) -> anyhow::Result<JwtSecret> {
     let path = data_dir.join("jwt_secret");
     let secret = match fs::read_to_string(&path) {
         Ok(secret) => secret,
-        Err(error) if error.kind() == ErrorKind::NotFound => create(data_dir, &path)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            create(data_dir, &path).with_context(|| format!("cannot write {}", path.display()))?
+        }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
     let secret = JwtSecret::from(secret.trim().to_owned());
@@ -41,6 +43,15 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_directory_that_cannot_be_written_to_is_named() {
+        // Nobody, not even root, makes files in /proc.
+        for (directory, named) in [("/proc", "/proc/jwt_secret"), ("/proc/version/data", "/proc/version/data")] {
+            let error = load_or_create(Path::new(directory)).expect_err("it cannot be");
+            assert!(error.to_string().contains(named), "{error:#}");
+        }
+    }
 
     #[test]
     fn a_secret_is_made_once_and_kept_private() {

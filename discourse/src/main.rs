@@ -22,6 +22,6 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let store = store::open(config.database_url.as_ref().map(Secret::reveal), &config.data_dir)?;
     let listener = server::bind(&config.host, config.port).await?;
-    tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "serving");
+    tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "listening");
     discourse::serve(listener, config.instance_id, store, shutdown).await
 }

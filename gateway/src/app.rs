@@ -188,7 +188,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     let _drop_guard = drained.clone().drop_guard();
     let app = App::new(settings, &drained)?;
     let (users, cache) = (app.auth.backend(), app.cache.backend());
-    tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "gateway is up");
+    tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "listening");
     runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
     drained.cancel();
     app.tasks.close();

@@ -13,8 +13,8 @@ use crate::app::Stores;
 #[derive(clap::Parser, Debug)]
 #[command(version, about = "REST gateway of the capitalism simulation")]
 pub struct Config {
-    /// Address to listen on.
-    #[arg(long, env = "HOST", default_value = "0.0.0.0")]
+    /// Address to listen on; 0.0.0.0 is every one of this machine.
+    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,
     /// Port to listen on.
     #[arg(long, env = "PORT", default_value_t = 8000)]

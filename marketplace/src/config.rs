@@ -9,8 +9,8 @@ use kernel::Secret;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "marketplace", version)]
 pub struct Config {
-    /// Address to listen on.
-    #[arg(long, env = "HOST", default_value = "0.0.0.0")]
+    /// Address to listen on; 0.0.0.0 is every one of this machine. Whoever reaches a replica is believed.
+    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,
 
     /// Port for gRPC, and for /status and /metrics over HTTP/1.1; 0 is any free one.

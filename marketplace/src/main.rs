@@ -23,6 +23,6 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let mongodb_uri = config.mongodb_uri.as_ref().map(Secret::reveal);
     let store = store::open(mongodb_uri, &config.data_dir, &config.options).await?;
     let listener = server::bind(&config.host, config.port).await?;
-    tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, "serving");
+    tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, "listening");
     marketplace::serve(listener, config.instance_id, store, shutdown).await
 }

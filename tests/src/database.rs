@@ -1,9 +1,11 @@
 //! A database of its own on each of the servers that the test command has started, for one system.
 
 use fred::interfaces::{ClientLike, LuaInterface};
+use lab::{
+    stores::{StoreKind, StoreServer},
+    system::Wiring,
+};
 use uuid::Uuid;
-
-use crate::StoreServer;
 
 /// Deletes all keys that begin with ARGV[1].
 const DELETE: &str = "for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do redis.call('DEL', key) end";
@@ -11,10 +13,10 @@ const DELETE: &str = "for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) d
 /// Where a system keeps its data. Databases on shared servers go when this does.
 #[derive(Debug)]
 pub struct Databases {
-    pub mongodb_uri: String,
-    pub database_url: String,
-    pub redis_url: String,
-    pub redis_prefix: String,
+    pub(crate) mongodb_uri: String,
+    database_url: String,
+    redis_url: String,
+    redis_prefix: String,
     name: String,
     /// Administrator's URL of the shared PostgreSQL.
     postgres: String,
@@ -38,8 +40,16 @@ impl Databases {
     /// Likewise, but that one store is a server of the test's own.
     pub async fn with(server: &StoreServer) -> Self {
         let mut databases = Self::create().await;
-        server.take_place_in(&mut databases);
+        *databases.url(server.kind()) = server.url();
         databases
+    }
+
+    fn url(&mut self, kind: StoreKind) -> &mut String {
+        match kind {
+            StoreKind::MongoDb => &mut self.mongodb_uri,
+            StoreKind::PostgreSql => &mut self.database_url,
+            StoreKind::Redis => &mut self.redis_url,
+        }
     }
 
     async fn drop_all(&self) -> anyhow::Result<()> {
@@ -50,6 +60,13 @@ impl Databases {
             .build()?;
         redis.init().await?;
         Ok(redis.eval::<(), _, _, _>(DELETE, (), self.redis_prefix.as_str()).await?)
+    }
+}
+
+impl Wiring for Databases {
+    fn store(&mut self, _: &str, kind: StoreKind) -> Vec<(String, String)> {
+        let url = self.url(kind).clone();
+        vec![(kind.variable().to_owned(), url), ("REDIS_PREFIX".to_owned(), self.redis_prefix.clone())]
     }
 }
 

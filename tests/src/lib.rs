@@ -7,17 +7,16 @@
 
 mod client;
 mod database;
-mod embedded;
-mod full_stack;
-mod server;
-mod store_server;
 mod system;
+
+pub use lab::{
+    eventually,
+    process::{Server, binary},
+    stores::{StoreKind, StoreServer},
+};
 
 pub use self::{
     client::{Answer, User, send},
     database::Databases,
-    full_stack::binary,
-    server::Server,
-    store_server::{StoreKind, StoreServer},
-    system::{JWT_SECRET, Stack, System, SystemBuilder, eventually},
+    system::{JWT_SECRET, Stack, System, SystemBuilder},
 };

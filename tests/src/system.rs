@@ -2,20 +2,19 @@
 
 use std::{
     any::Any,
+    path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use gateway::config::Options;
 use jsonwebtoken::{EncodingKey, Header};
+use lab::{catalogue::Ledger, eventually, process::Server, system::Settings};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::{
     Databases,
     client::{Client, User},
-    embedded, full_stack,
-    server::Server,
 };
 
 /// What a system runs on.
@@ -33,39 +32,38 @@ pub const JWT_SECRET: &str = "a secret that only tests may know";
 /// What a test wants otherwise than usual.
 pub struct SystemBuilder {
     stack: Stack,
-    pub(crate) options: Options,
-    pub(crate) opening_balance: i64,
-    databases: Option<Arc<Databases>>,
+    settings: Settings,
+    databases: Option<Databases>,
 }
 
 impl SystemBuilder {
     /// Seconds; 0 turns the cache off.
     pub fn cache_ttl(mut self, seconds: u64) -> Self {
-        self.options.cache_ttl = Duration::from_secs(seconds);
+        self.settings.gateway.cache_ttl = Duration::from_secs(seconds);
         self
     }
 
     /// Calls a second a caller; 0 is no limit.
     pub fn rate_limit(mut self, calls: u32) -> Self {
-        self.options.rate_limit = calls;
+        self.settings.gateway.rate_limit = calls;
         self
     }
 
     /// Calls a minute to `/auth`; 0 is no limit.
     pub fn auth_rate_limit(mut self, calls: u32) -> Self {
-        self.options.auth_rate_limit = calls;
+        self.settings.gateway.auth_rate_limit = calls;
         self
     }
 
     /// Whole units of each currency.
     pub fn opening_balance(mut self, units: i64) -> Self {
-        self.opening_balance = units;
+        self.settings.economy.opening_balance = units;
         self
     }
 
     /// On these databases instead of fresh ones; for the full stack.
     pub fn databases(mut self, databases: Databases) -> Self {
-        self.databases = Some(Arc::new(databases));
+        self.databases = Some(databases);
         self
     }
 
@@ -77,40 +75,38 @@ impl SystemBuilder {
     }
 
     /// Starts the system and waits for nothing.
-    pub async fn launch(mut self) -> System {
-        let parts = match self.stack {
-            Stack::Embedded => embedded::start(&self),
+    pub async fn launch(self) -> System {
+        let Self { stack, settings, databases } = self;
+        let directory = tempfile::tempdir().unwrap();
+        let (system, items, keep): (_, _, Box<dyn Any + Send + Sync>) = match stack {
+            Stack::Embedded => {
+                let (system, items) = lab::system::System::embedded(&settings, directory.path());
+                (system, items, Box::new(directory))
+            }
             Stack::Full => {
-                let databases = match self.databases.take() {
+                let mut databases = match databases {
                     Some(databases) => databases,
-                    None => Arc::new(Databases::create().await),
+                    None => Databases::create().await,
                 };
-                full_stack::start(&self, databases).await
+                let system = lab::system::System::processes(1, &settings, directory.path(), &mut databases);
+                let uri = Some(databases.mongodb_uri.as_str());
+                let items = marketplace::store::open(uri, Path::new(""), &settings.economy).await.unwrap();
+                // The replicas do the same; whoever comes first.
+                let prepared = Arc::clone(&items);
+                tokio::spawn(async move { prepared.prepare().await });
+                (system, items, Box::new((databases, directory)))
             }
         };
-        let stack = self.stack;
-        let Parts { gateway, marketplace, discourse, items, keep } = parts;
-        System { stack, gateway, marketplace, discourse, items, _keep: keep }
+        System { stack, system, items, _keep: keep }
     }
-}
-
-/// What a system consists of.
-pub(crate) struct Parts {
-    pub(crate) gateway: Server,
-    pub(crate) marketplace: Vec<Server>,
-    pub(crate) discourse: Vec<Server>,
-    pub(crate) items: Arc<dyn marketplace::store::Store>,
-    pub(crate) keep: Box<dyn Any + Send + Sync>,
 }
 
 /// A system under test; dropping it ends everything at once.
 pub struct System {
     pub stack: Stack,
-    pub gateway: Server,
-    pub marketplace: Vec<Server>,
-    pub discourse: Vec<Server>,
+    system: lab::system::System,
     /// For looking at the ledger from behind.
-    pub items: Arc<dyn marketplace::store::Store>,
+    pub items: Ledger,
     /// Data and logs.
     _keep: Box<dyn Any + Send + Sync>,
 }
@@ -118,14 +114,34 @@ pub struct System {
 impl System {
     /// A system with cache, without rate limits.
     pub fn builder(stack: Stack) -> SystemBuilder {
-        let options = Options {
-            jwt_ttl: Duration::from_secs(3600),
-            cache_ttl: Duration::from_secs(60),
-            rate_limit: 0,
-            auth_rate_limit: 0,
-            trusted_proxies: Vec::new(),
-        };
-        SystemBuilder { stack, options, opening_balance: 1_000_000, databases: None }
+        SystemBuilder { stack, settings: Settings::new(JWT_SECRET), databases: None }
+    }
+
+    pub fn gateway(&self) -> &Server {
+        &self.system.gateways[0]
+    }
+
+    pub fn gateway_mut(&mut self) -> &mut Server {
+        &mut self.system.gateways[0]
+    }
+
+    /// The replicas of a service, by its name.
+    pub fn replicas(&self, service: &str) -> &[Server] {
+        self.system.replicas(service)
+    }
+
+    pub fn replicas_mut(&mut self, service: &str) -> &mut [Server] {
+        self.system.replicas_mut(service)
+    }
+
+    /// Gateway and replicas.
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.system.servers()
+    }
+
+    /// Gateway and replicas, the gateway last.
+    pub fn servers_mut(&mut self) -> impl Iterator<Item = &mut Server> {
+        self.system.servers_mut()
     }
 
     /// Somebody without a token.
@@ -151,7 +167,7 @@ impl System {
     }
 
     fn client(&self) -> Client {
-        Client::new(self.gateway.address())
+        Client::new(self.gateway().address())
     }
 
     /// Registers a user and logs in.
@@ -177,14 +193,5 @@ impl System {
         let status = self.anybody().get("/status").await;
         let replicas = status.json["services"][service]["replicas"].as_array().unwrap().clone();
         replicas.iter().map(|replica| replica["calls"].as_u64().unwrap()).collect()
-    }
-}
-
-/// Polls until `condition` holds; panics after 20 seconds.
-pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
-    let patience = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !condition().await {
-        assert!(tokio::time::Instant::now() < patience, "not within 20 s: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

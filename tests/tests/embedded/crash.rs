@@ -147,6 +147,22 @@ async fn a_taken_port_is_named() {
 }
 
 #[tokio::test]
+async fn nothing_is_said_to_run_that_does_not() {
+    let data = tempfile::tempdir().unwrap();
+    // All ports can be had, and all stores but the gateway's.
+    std::fs::create_dir(data.path().join("gateway.db")).unwrap();
+    let output = Command::new(binary("capsim"))
+        .arg("--data-dir")
+        .arg(data.path())
+        .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0", "--discourse-ports=0"])
+        .output()
+        .unwrap();
+    let [said, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(!output.status.success() && said.is_empty(), "{said}");
+    assert!(error.contains("gateway.db"), "{error}");
+}
+
+#[tokio::test]
 async fn ctrl_c_stops_cleanly() {
     let data = tempfile::tempdir().unwrap();
     let mut process = Process::start(data.path());

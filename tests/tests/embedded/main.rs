@@ -5,7 +5,9 @@
 mod crash;
 #[path = "../journeys/mod.rs"]
 mod journeys;
+mod listen;
 mod quick_start;
+mod seed;
 mod traces;
 
 use tests::{Stack, System, SystemBuilder};

@@ -84,7 +84,7 @@ async fn a_gateway_that_stops_has_finished_what_was_begun() {
     // Whether the purchase has arrived yet or not, it is answered or refused, never cut off in the middle.
     tests::eventually("the purchase is under way", async || system.calls("marketplace").await.iter().sum::<u64>() > 1)
         .await;
-    system.gateway.stop().await;
+    system.gateway_mut().stop().await;
     assert_eq!(purchase.await.unwrap().status, 200);
     assert_eq!(sum(&system).await, [0; 4]);
 }

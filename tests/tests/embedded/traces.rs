@@ -294,7 +294,7 @@ async fn a_process_of_one_thread_sends_what_is_left_when_it_stops() {
         .spawn()
         .unwrap();
     let mut logs = BufReader::new(gateway.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let up: Value = serde_json::from_str(&logs.find(|line| line.contains("gateway is up")).unwrap()).unwrap();
+    let up: Value = serde_json::from_str(&logs.find(|line| line.contains("listening")).unwrap()).unwrap();
     let list = format!("http://{}/marketplace/list", up["address"].as_str().unwrap());
     let refused = reqwest::Client::new().get(list).header("traceparent", traceparent()).send().await.unwrap();
     assert_eq!(refused.status(), 401);

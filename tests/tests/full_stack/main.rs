@@ -23,7 +23,7 @@ async fn every_process_ends_when_it_is_asked_to() {
     for path in ["/marketplace/list", "/discourse/channels"] {
         assert_eq!(ada.get(path).await.status, 200);
     }
-    let servers = system.marketplace.iter_mut().chain(&mut system.discourse).chain([&mut system.gateway]);
+    let servers = system.servers_mut();
     for server in servers {
         let stopped = tokio::time::timeout(std::time::Duration::from_secs(15), server.stop());
         stopped.await.expect("it ends");

@@ -19,7 +19,7 @@ async fn system_on(store: &StoreServer) -> System {
 }
 
 fn assert_no_restart(system: &mut System) {
-    let servers = system.marketplace.iter_mut().chain(&mut system.discourse).chain([&mut system.gateway]);
+    let servers = system.servers_mut();
     for server in servers {
         assert!(server.is_running(), "a server has ended");
     }
@@ -50,7 +50,7 @@ async fn write_on(user: &User, path: &str, body: impl Fn(usize) -> Value, stop: 
 /// How many processes say in their metrics that they do not reach their store.
 async fn without_store(system: &System) -> usize {
     let mut count = 0;
-    for server in system.marketplace.iter().chain(&system.discourse).chain([&system.gateway]) {
+    for server in system.servers() {
         let metrics = reqwest::get(format!("http://{}/metrics", server.address())).await.unwrap().text().await.unwrap();
         let up: Vec<_> = metrics.lines().filter(|line| line.starts_with("store_up{")).collect();
         assert_eq!(up.len(), 1, "{}: {metrics}", server.address());

@@ -6,7 +6,7 @@ use tests::eventually;
 #[tokio::test]
 async fn what_is_written_through_one_is_read_at_once_through_the_other() {
     let system = crate::builder().start().await;
-    let second = system.gateway.twin("gateway-2");
+    let second = system.gateway().twin("gateway-2");
     let ada = system.user("ada").await;
     let there = ada.at(&second);
     eventually("the second gateway is up", async || there.is_up().await).await;
@@ -29,7 +29,7 @@ async fn what_is_written_through_one_is_read_at_once_through_the_other() {
 #[tokio::test]
 async fn they_share_users_and_limits() {
     let system = crate::builder().auth_rate_limit(6).start().await;
-    let second = system.gateway.twin("gateway-2");
+    let second = system.gateway().twin("gateway-2");
     let ada = system.user("ada").await;
     let there = ada.at(&second);
     eventually("the second gateway is up", async || there.is_up().await).await;

@@ -27,7 +27,7 @@ async fn a_killed_replica_fails_no_request_and_is_used_again_after_it_returns() 
     let ada = system.user("ada").await;
     let bob = system.user("bob").await;
     for round in 0..3 {
-        system.marketplace[round].kill().await;
+        system.replicas_mut("marketplace")[round].kill().await;
         // One of three in a row meets the dead replica: a write that was never sent goes to the next one too.
         for _ in 0..3 {
             ada.new_item().await;
@@ -39,7 +39,7 @@ async fn a_killed_replica_fails_no_request_and_is_used_again_after_it_returns() 
         }
         let status = ada.get("/status").await;
         assert_eq!((status.status, &status.json["status"]), (200, &json!("degraded")));
-        system.marketplace[round].revive();
+        system.replicas_mut("marketplace")[round].revive();
         system.all_up().await;
         let before = system.calls("marketplace").await;
         for _ in 0..3 {
@@ -78,8 +78,8 @@ async fn a_replica_killed_under_load_fails_no_read_and_no_purchase_with_a_key() 
     for victim in [0, 1, 2, 0] {
         let calls = system.calls("marketplace").await[victim];
         eventually("the victim is in use", async || system.calls("marketplace").await[victim] > calls).await;
-        system.marketplace[victim].kill().await;
-        system.marketplace[victim].revive();
+        system.replicas_mut("marketplace")[victim].kill().await;
+        system.replicas_mut("marketplace")[victim].revive();
         system.all_up().await;
         if purchases.is_finished() {
             break;
@@ -97,7 +97,7 @@ async fn a_replica_killed_under_load_fails_no_read_and_no_purchase_with_a_key() 
 async fn without_a_live_replica_the_answer_is_503_in_milliseconds_and_recovers() {
     let mut system = super::start().await;
     let ada = system.user("ada").await;
-    for replica in &mut system.discourse {
+    for replica in system.replicas_mut("discourse") {
         replica.kill().await;
     }
     // The first may find out by itself; from then on nothing is tried.
@@ -113,7 +113,7 @@ async fn without_a_live_replica_the_answer_is_503_in_milliseconds_and_recovers()
     assert_eq!(status.json["services"]["marketplace"]["status"], "healthy");
     assert_eq!(ada.get_fresh("/marketplace/list").await.status, 200, "the other service goes on");
 
-    for replica in &mut system.discourse {
+    for replica in system.replicas_mut("discourse") {
         replica.revive();
     }
     eventually("discourse is back", async || ada.get_fresh("/discourse/channels").await.status == 200).await;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use lab::catalogue::SERVICES;
 use proto::marketplace::{GetWalletRequest, ListItemsRequest, marketplace_client::MarketplaceClient};
 use tests::Stack;
 use tokio_stream::StreamExt;
@@ -32,11 +33,9 @@ async fn services(channel: Channel) -> Vec<String> {
 #[tokio::test]
 async fn every_replica_lists_its_services_and_says_it_is_healthy() {
     let system = super::start().await;
-    for (replicas, service) in [
-        (&system.marketplace, "capsim.marketplace.v1.Marketplace"),
-        (&system.discourse, "capsim.discourse.v1.Discourse"),
-    ] {
-        for replica in replicas {
+    for known in SERVICES {
+        let service = known.grpc.unwrap();
+        for replica in system.replicas(known.name) {
             let channel = connect(replica.address()).await;
             let mut names = services(channel.clone()).await;
             names.sort_unstable();
@@ -66,7 +65,7 @@ async fn reflection_serves_the_comments_of_the_contract() {
         host: String::new(),
         message_request: Some(MessageRequest::FileContainingSymbol(symbol)),
     };
-    let mut client = ServerReflectionClient::new(connect(system.marketplace[0].address()).await);
+    let mut client = ServerReflectionClient::new(connect(system.replicas("marketplace")[0].address()).await);
     let answer = client.server_reflection_info(tokio_stream::once(request)).await.unwrap();
     let answer = answer.into_inner().next().await.unwrap().unwrap();
     let Some(MessageResponse::FileDescriptorResponse(files)) = answer.message_response else { panic!("{answer:?}") };
@@ -78,7 +77,7 @@ async fn reflection_serves_the_comments_of_the_contract() {
 #[tokio::test]
 async fn identity_travels_as_metadata() {
     let system = super::start().await;
-    let mut client = MarketplaceClient::new(connect(system.marketplace[1].address()).await);
+    let mut client = MarketplaceClient::new(connect(system.replicas("marketplace")[1].address()).await);
     assert!(client.list_items(ListItemsRequest::default()).await.is_ok(), "reads need nobody");
     let refused = client.get_wallet(GetWalletRequest {}).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
@@ -105,7 +104,8 @@ async fn status_and_metrics_are_on_the_same_port() {
         Stack::Embedded => ["embedded", "embedded"],
         Stack::Full => ["mongodb", "postgresql"],
     };
-    let replicas = [(&system.marketplace[2], "marketplace"), (&system.discourse[2], "discourse")];
+    let replicas =
+        [(&system.replicas("marketplace")[2], "marketplace"), (&system.replicas("discourse")[2], "discourse")];
     for ((replica, service), backend) in replicas.into_iter().zip(backends) {
         let base = format!("http://{}", replica.address());
         let status = http.get(format!("{base}/status")).send().await.unwrap();
@@ -128,7 +128,7 @@ async fn the_ledger_says_it_is_balanced() {
     let item = ada.new_item().await;
     assert_eq!(bob.purchase(&item, None).await.status, 200);
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let url = format!("http://{}/metrics", system.marketplace[0].address());
+    let url = format!("http://{}/metrics", system.replicas("marketplace")[0].address());
     tests::eventually("the metric is there", async || {
         let text = http.get(&url).send().await.unwrap().text().await.unwrap();
         ["USD", "EUR", "BTC", "GOLD"]

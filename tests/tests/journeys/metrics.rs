@@ -37,7 +37,7 @@ async fn paths_and_methods_that_clients_make_up_are_one_label_value_each() {
         let answer = send(user.request(method, "/marketplace/list")).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     }
-    let paths = labels(system.gateway.address(), "path").await;
+    let paths = labels(system.gateway().address(), "path").await;
     let known = set(&[
         "/auth/login",
         "/auth/register",
@@ -49,15 +49,15 @@ async fn paths_and_methods_that_clients_make_up_are_one_label_value_each() {
         "unmatched",
     ]);
     assert!(paths.is_subset(&known) && paths.contains("unmatched"), "{paths:?}");
-    assert_eq!(labels(system.gateway.address(), "service").await, set(&["gateway"]));
-    let methods = labels(system.gateway.address(), "method").await;
+    assert_eq!(labels(system.gateway().address(), "service").await, set(&["gateway"]));
+    let methods = labels(system.gateway().address(), "method").await;
     assert!(methods.is_subset(&set(&["GET", "POST", "other"])) && methods.contains("other"), "{methods:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_methods_that_clients_make_up_are_one_label_value() {
     let system = super::start().await;
-    let replica = system.marketplace[0].address();
+    let replica = system.replicas("marketplace")[0].address();
     let channel = Endpoint::from_shared(format!("http://{replica}")).unwrap().connect().await.unwrap();
     for number in 0..50 {
         for path in [

@@ -1,4 +1,4 @@
-//! A database server of a test's own, to be stopped, frozen and started again on the same data.
+//! A database server of one's own, to be stopped, frozen and started again on the same data.
 
 use std::{
     fs::{self, File, Permissions},
@@ -6,22 +6,58 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use tempfile::TempDir;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::{
-    Databases,
-    server::{reserve, signal},
-    system::eventually,
+    process::{reserve, signal},
+    within,
 };
 
+/// For a server to be installed, to recover and to listen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What state is kept in on the full stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreKind {
     MongoDb,
     PostgreSql,
     Redis,
+}
+
+impl StoreKind {
+    pub const ALL: [Self; 3] = [Self::MongoDb, Self::PostgreSql, Self::Redis];
+
+    /// What `scripts/with-backends` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MongoDb => "mongodb",
+            Self::PostgreSql => "postgres",
+            Self::Redis => "redis",
+        }
+    }
+
+    /// The variable with which a process is told of it.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::MongoDb => "MONGODB_URI",
+            Self::PostgreSql => "DATABASE_URL",
+            Self::Redis => "REDIS_URL",
+        }
+    }
+
+    /// The URL of one of [`StoreServer`]'s at this address: of the server itself, or of a way to it.
+    pub fn url(self, address: SocketAddr) -> String {
+        match self {
+            // Whatever the server calls itself, this address is the way to it.
+            Self::MongoDb => format!("mongodb://{address}/capsim?directConnection=true"),
+            Self::PostgreSql => format!("postgres://postgres@{address}/postgres"),
+            Self::Redis => format!("redis://{address}"),
+        }
+    }
 }
 
 /// A server that is not started yet, or runs, or was stopped.
@@ -47,21 +83,30 @@ impl StoreServer {
         server
     }
 
+    pub fn kind(&self) -> StoreKind {
+        self.kind
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of a database on it.
+    pub fn url(&self) -> String {
+        self.kind.url(self.address)
+    }
+
     /// Starts it, and returns when it accepts connections.
     pub async fn start(&mut self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/with-backends");
-        let name = match self.kind {
-            StoreKind::MongoDb => "mongodb",
-            StoreKind::PostgreSql => "postgres",
-            StoreKind::Redis => "redis",
-        };
         let data = self.directory.path().join("data");
         fs::create_dir_all(&data).unwrap();
         // PostgreSQL's own account must get there.
         fs::set_permissions(self.directory.path(), Permissions::from_mode(0o755)).unwrap();
         let log = File::options().create(true).append(true).open(self.directory.path().join("log")).unwrap();
         let child = Command::new(script)
-            .args(["--serve", name])
+            .args(["--serve", self.kind.name()])
             .arg(data)
             .arg(self.address.port().to_string())
             .stdin(Stdio::null())
@@ -69,7 +114,8 @@ impl StoreServer {
             .stderr(log)
             .spawn();
         self.child = Some(child.unwrap());
-        eventually("the store's server listens", async || TcpStream::connect(self.address).await.is_ok()).await;
+        let listens = async || TcpStream::connect(self.address).await.is_ok();
+        within(PATIENCE, "the store's server listens", listens).await;
     }
 
     /// Ends it as a crash would, so that it has to recover when it starts again.
@@ -90,15 +136,6 @@ impl StoreServer {
 
     pub fn thaw(&self) {
         signal("CONT", self.child.as_ref().unwrap());
-    }
-
-    pub(crate) fn take_place_in(&self, databases: &mut Databases) {
-        let address = self.address;
-        match self.kind {
-            StoreKind::MongoDb => databases.mongodb_uri = format!("mongodb://{address}/capsim"),
-            StoreKind::PostgreSql => databases.database_url = format!("postgres://postgres@{address}/postgres"),
-            StoreKind::Redis => databases.redis_url = format!("redis://{address}"),
-        }
     }
 }
 

@@ -1,0 +1,177 @@
+//! Gateways and three replicas of every service, wired up: as tasks on embedded stores, or each a process on databases.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use gateway::Stores;
+
+use crate::{
+    catalogue::{GATEWAY, Ledger, SERVICES, Service},
+    process::{Program, Run, Server, binary},
+    stores::StoreKind,
+};
+
+/// PBKDF2 rounds of users in embedded systems: registering many takes long, on purpose, in the others.
+const PASSWORD_ROUNDS: u32 = 1000;
+
+/// What all processes of a system are told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Signs the tokens.
+    pub jwt_secret: String,
+    pub gateway: gateway::config::Options,
+    pub economy: marketplace::config::Options,
+}
+
+impl Settings {
+    /// A cache, and no rate limits.
+    pub fn new(jwt_secret: &str) -> Self {
+        Self {
+            jwt_secret: jwt_secret.to_owned(),
+            gateway: gateway::config::Options {
+                jwt_ttl: Duration::from_secs(3600),
+                cache_ttl: Duration::from_secs(60),
+                rate_limit: 0,
+                auth_rate_limit: 0,
+                trusted_proxies: Vec::new(),
+            },
+            economy: marketplace::config::Options::default(),
+        }
+    }
+
+    /// As variables of an environment, by the names in the catalogue.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let Self { jwt_secret, gateway, economy } = self;
+        vec![
+            ("JWT_SECRET", jwt_secret.clone()),
+            ("JWT_TTL", gateway.jwt_ttl.as_secs().to_string()),
+            ("CACHE_TTL", gateway.cache_ttl.as_secs().to_string()),
+            ("RATE_LIMIT", gateway.rate_limit.to_string()),
+            ("AUTH_RATE_LIMIT", gateway.auth_rate_limit.to_string()),
+            ("OPENING_BALANCE", economy.opening_balance.to_string()),
+        ]
+    }
+}
+
+/// Which ways lead from one process to another.
+pub trait Wiring {
+    /// The URL with which the process `from` reaches its store, and what else it is to know of it.
+    fn store(&mut self, from: &str, kind: StoreKind) -> Vec<(String, String)>;
+
+    /// The address at which the process `from` reaches the server `to`.
+    fn server(&mut self, from: &str, to: &Server) -> SocketAddr {
+        let _ = from;
+        to.address()
+    }
+}
+
+/// The replicas of one service.
+pub struct Replicas {
+    pub service: &'static Service,
+    pub servers: Vec<Server>,
+}
+
+/// Everything that was started; dropping it ends it at once.
+pub struct System {
+    pub gateways: Vec<Server>,
+    pub services: Vec<Replicas>,
+}
+
+impl System {
+    /// Starts gateways and replicas as processes of their own, whose logs are in a directory. Waits for nothing.
+    pub fn processes(gateways: usize, settings: &Settings, logs: &Path, wiring: &mut impl Wiring) -> Self {
+        let services: Vec<_> = SERVICES
+            .iter()
+            .map(|service| {
+                let start = |name: String| process(service, name, settings, logs, wiring, Vec::new());
+                Replicas { service, servers: service.instances().map(start).collect() }
+            })
+            .collect();
+        let gateways = (1..=gateways).map(|number| {
+            let name = format!("gateway-{number}");
+            let replicas = services.iter().map(|Replicas { service, servers }| {
+                let addresses: Vec<_> = servers.iter().map(|to| wiring.server(&name, to).to_string()).collect();
+                (service.replicas_variable(), addresses.join(","))
+            });
+            let replicas = replicas.collect();
+            process(&GATEWAY, name, settings, logs, wiring, replicas)
+        });
+        Self { gateways: gateways.collect(), services }
+    }
+
+    /// Starts a gateway and replicas as tasks of this process, on embedded stores in a directory, as `capsim` does. What
+    /// keeps the money comes beside it.
+    pub fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger) {
+        let mut ledger = None;
+        let services: Vec<_> = SERVICES
+            .iter()
+            .map(|service| {
+                let open = service.embedded.unwrap();
+                let embedded = open(data, settings).unwrap();
+                ledger = ledger.take().or(embedded.ledger);
+                let start = |name| Server::start(name, Run::Task(Arc::clone(&embedded.serve)));
+                Replicas { service, servers: service.instances().map(start).collect() }
+            })
+            .collect();
+        let gateway = embedded_gateway(settings, data, &services);
+        (Self { gateways: vec![gateway], services }, ledger.unwrap())
+    }
+
+    /// Every server.
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.services.iter().flat_map(|replicas| &replicas.servers).chain(&self.gateways)
+    }
+
+    /// Every server: replicas first, so that who ends them in this order cuts nothing off that is under way.
+    pub fn servers_mut(&mut self) -> impl Iterator<Item = &mut Server> {
+        self.services.iter_mut().flat_map(|replicas| &mut replicas.servers).chain(&mut self.gateways)
+    }
+
+    /// The replicas of a service, by its name.
+    pub fn replicas(&self, service: &str) -> &[Server] {
+        &self.services[position(service)].servers
+    }
+
+    pub fn replicas_mut(&mut self, service: &str) -> &mut [Server] {
+        &mut self.services[position(service)].servers
+    }
+}
+
+/// Where a service stands in the catalogue, and in [`System::services`].
+fn position(service: &str) -> usize {
+    let found = SERVICES.iter().position(|known| known.name == service);
+    found.unwrap_or_else(|| panic!("there is no service {service}"))
+}
+
+fn process(
+    service: &Service,
+    name: String,
+    settings: &Settings,
+    logs: &Path,
+    wiring: &mut impl Wiring,
+    replicas: Vec<(String, String)>,
+) -> Server {
+    let mut environment = wiring.store(&name, service.store);
+    environment.extend(replicas);
+    let known = settings.environment().into_iter().filter(|(variable, _)| service.environment.contains(variable));
+    environment.extend(known.map(|(variable, value)| (variable.to_owned(), value)));
+    let log = logs.join(&name);
+    Server::start(name, Run::Process(Program { path: binary(service.name), environment, port_variable: "PORT", log }))
+}
+
+fn embedded_gateway(settings: &Settings, data: &Path, services: &[Replicas]) -> Server {
+    let replicas = |name| services[position(name)].servers.iter().map(|replica| replica.address().into()).collect();
+    let settings = gateway::Settings {
+        instance: "gateway-1".to_owned(),
+        marketplace_replicas: replicas("marketplace"),
+        discourse_replicas: replicas("discourse"),
+        jwt_secret: settings.jwt_secret.clone().into(),
+        password_rounds: PASSWORD_ROUNDS,
+        options: settings.gateway.clone(),
+        stores: Stores::Embedded { data_dir: data.to_owned() },
+    };
+    let serve = move |listener, name, stop| {
+        let settings = gateway::Settings { instance: name, ..settings.clone() };
+        Box::pin(gateway::serve(listener, settings, stop)) as _
+    };
+    Server::start("gateway-1".to_owned(), Run::Task(Arc::new(serve)))
+}
