@@ -211,7 +211,8 @@ pub fn check_password(field: &'static str, password: &str, violations: &mut Viol
 pub fn check_email(email: &str, violations: &mut Violations) -> String {
     let email = violations.text("email", email, 0..=EMAIL);
     let parts = email.split_once('@');
-    let has_parts = parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+    let has_parts =
+        parts.is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     if !email.is_empty() && (!has_parts || email.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',')) {
         violations.add("email", "must be an address such as ada@example.org");
     }
@@ -293,7 +294,12 @@ mod tests {
         let ada = account(&[Role::Admin]);
         assert_eq!(ada.clone().with_password("hash".to_owned(), at).generation, 2);
         let own = caller(ada.id, true);
-        let same = Change { bio: Some("trades".to_owned()), is_active: Some(true), roles: Some(vec![Role::Admin]), ..Change::default() };
+        let same = Change {
+            bio: Some("trades".to_owned()),
+            is_active: Some(true),
+            roles: Some(vec![Role::Admin]),
+            ..Change::default()
+        };
         assert_eq!(ada.changed(same, &own, at).ok().expect("changes").generation, 1);
     }
 }

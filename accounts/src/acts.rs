@@ -80,10 +80,7 @@ impl Accounts {
     /// Ends the token of this call.
     pub(crate) async fn end_token(&self, claims: &Claims) -> Result<(), Error> {
         let at = time::now().timestamp_micros();
-        self.store
-            .end_token(claims.jti.to_string(), claims.exp, at)
-            .instrument(self.span("tokens.end"))
-            .await?;
+        self.store.end_token(claims.jti.to_string(), claims.exp, at).instrument(self.span("tokens.end")).await?;
         self.ends.look();
         Ok(())
     }

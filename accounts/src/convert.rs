@@ -36,11 +36,11 @@ pub(crate) fn credentials(request: pb::VerifyPasswordRequest) -> Result<Credenti
 
 pub(crate) fn passwords(request: pb::ChangePasswordRequest) -> Result<NewPassword, Error> {
     let mut violations = Violations::default();
-    let pb::ChangePasswordRequest { old_password: old, new_password: new } = request;
+    let pb::ChangePasswordRequest { old, new } = request;
     if old.is_empty() {
-        violations.add("old_password", "is required");
+        violations.add("old", "is required");
     }
-    check_password("new_password", &new, &mut violations);
+    check_password("new", &new, &mut violations);
     violations.into_result()?;
     Ok(NewPassword { old, new })
 }
@@ -76,7 +76,8 @@ pub(crate) fn change(request: pb::UpdateProfileRequest) -> Result<(Option<Uuid>,
     let mut text = |field: &'static str, text: Option<String>, most: usize| {
         text.map(|text| violations.text(field, &text, 0..=most))
     };
-    let (first_name, last_name) = (text("first_name", request.first_name, 100), text("last_name", request.last_name, 100));
+    let (first_name, last_name) =
+        (text("first_name", request.first_name, 100), text("last_name", request.last_name, 100));
     let (phone, address) = (text("phone", request.phone, 50), text("address", request.address, 500));
     let bio = text("bio", request.bio, 2000);
     let email = request.email.map(|email| check_email(&email, &mut violations));

@@ -107,7 +107,8 @@ fn known(ended: store::Ended) -> News {
 
 fn message(news: &News) -> pb::WatchEndedResponse {
     let token = |(id, expires_at): &(Uuid, i64)| pb::EndedToken { id: id.to_string(), expires_at: *expires_at };
-    let generation = |(id, generation): &(Uuid, i64)| pb::Generation { user_id: id.to_string(), generation: *generation };
+    let generation =
+        |(id, generation): &(Uuid, i64)| pb::Generation { user_id: id.to_string(), generation: *generation };
     pb::WatchEndedResponse {
         tokens: news.tokens.iter().map(token).collect(),
         generations: news.generations.iter().map(generation).collect(),

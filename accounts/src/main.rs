@@ -26,7 +26,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
         return probe::ask(&config.host, config.port).await;
     }
     let _traces = telemetry::init(&config.telemetry, "accounts", &config.instance_id)?;
-    let jwks = config.jwks.context("JWKS is missing: the keys that tokens are verified with; `capsim keys` makes them")?;
+    let jwks =
+        config.jwks.context("JWKS is missing: the keys that tokens are verified with; `capsim keys` makes them")?;
     let verifier = Verifier::new(&Jwks::load(&jwks)?, Clock::system(), Ended::default())?;
     let shutdown = shutdown::on_signal()?;
     let store = Store::open(config.database_url.as_ref().map(Secret::reveal), &config.data_dir)?;

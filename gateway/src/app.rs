@@ -1,29 +1,29 @@
 //! The parts of a gateway, and how it starts and stops.
 
 use std::{
-    path::PathBuf,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
 
-use kernel::Secret;
-use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
-use runtime::metrics::Metrics;
+use kernel::{Clock, Secret};
+use proto::{
+    accounts::accounts_client::AccountsClient, discourse::discourse_client::DiscourseClient,
+    marketplace::marketplace_client::MarketplaceClient,
+};
+use runtime::{
+    identity::{Ended, SigningKeys, Verifier},
+    metrics::Metrics,
+};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
-use upstream::{Balancer, ReplicaAddress};
+use upstream::{Balancer, follow_ended};
 
 use crate::{
-    auth::{
-        Auth,
-        password::Passwords,
-        token::Tokens,
-        users::{Users, embedded::EmbeddedUsers, redis::RedisUsers},
-    },
+    auth::Auth,
     cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
-    config::{JwtSecret, Options},
+    config::{Options, Replicas},
     error::Problem,
     rate_limit::Limit,
     redis::Redis,
@@ -39,21 +39,21 @@ const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub instance: String,
-    pub marketplace_replicas: Vec<ReplicaAddress>,
-    pub discourse_replicas: Vec<ReplicaAddress>,
-    pub jwt_secret: JwtSecret,
-    /// PBKDF2 rounds of new passwords: [`crate::auth::password::ROUNDS`] but in tests.
-    pub password_rounds: u32,
+    pub replicas: Replicas,
+    /// What tokens are signed with.
+    pub keys: SigningKeys,
+    /// When tokens end: [`Clock::system`] but in tests.
+    pub clock: Clock,
     pub options: Options,
     pub stores: Stores,
 }
 
-/// Where users, cached answers and rate limits are kept.
+/// Where cached answers and rate limits are kept.
 #[derive(Clone, Debug)]
 pub enum Stores {
-    /// Users in a file, the rest in memory.
-    Embedded { data_dir: PathBuf },
-    /// All in Redis, shared by the gateways that use the same URL and prefix.
+    /// Each gateway has its own.
+    Memory,
+    /// In Redis, shared by the gateways that use the same URL and prefix.
     Redis { url: Secret, prefix: String },
 }
 
@@ -62,7 +62,7 @@ pub struct App {
     pub(crate) instance: String,
     pub(crate) auth: Auth,
     pub(crate) cache: ResponseCache,
-    pub(crate) balancers: [Balancer; 2],
+    pub(crate) balancers: Vec<Balancer>,
     /// Where there is one.
     pub(crate) redis: Option<Redis>,
     pub(crate) call_limit: Arc<Limit>,
@@ -72,6 +72,7 @@ pub struct App {
     pub(crate) started: Instant,
     /// Calls since the start, for `/status`; of operations none is counted.
     pub(crate) requests: AtomicU64,
+    accounts: AccountsClient<Balancer>,
     marketplace: MarketplaceClient<Balancer>,
     discourse: DiscourseClient<Balancer>,
     /// Writes under way, and whatever else must end before the process does.
@@ -80,34 +81,21 @@ pub struct App {
 
 impl App {
     pub(crate) fn new(settings: Settings, shutdown: &CancellationToken) -> anyhow::Result<Arc<Self>> {
-        use proto::{discourse::discourse_server, marketplace::marketplace_server};
+        use proto::{accounts::accounts_server, discourse::discourse_server, marketplace::marketplace_server};
 
-        let Settings {
-            instance,
-            marketplace_replicas,
-            discourse_replicas,
-            jwt_secret,
-            password_rounds,
-            options,
-            stores,
-        } = settings;
+        let Settings { instance, replicas, keys, clock, options, stores } = settings;
         let metrics = Metrics::new("gateway")?;
         let tasks = TaskTracker::new();
         let balancer =
             |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &tasks, shutdown);
-        let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &marketplace_replicas);
-        let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &discourse_replicas);
-        let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl);
+        let accounts = balancer("accounts", accounts_server::SERVICE_NAME, &replicas.accounts);
+        let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &replicas.marketplace);
+        let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &replicas.discourse);
+        let verifier = Verifier::new(keys.jwks(), clock, Ended::default())?;
+        tasks.spawn(follow_ended(replicas.accounts, verifier.clone(), shutdown.clone()));
         let ttl = options.cache_ttl;
-        let (redis, users, cache): (_, Arc<dyn Users>, Arc<dyn Cache>) = match stores {
-            Stores::Embedded { data_dir } => {
-                let users = EmbeddedUsers::open(&data_dir)?;
-                metrics.watch_pool("embedded", {
-                    let users = users.clone();
-                    move || users.pool()
-                });
-                (None, Arc::new(users), Arc::new(MemoryCache::new(ttl)))
-            }
+        let (redis, cache): (_, Arc<dyn Cache>) = match stores {
+            Stores::Memory => (None, Arc::new(MemoryCache::new(ttl))),
             Stores::Redis { url, prefix } => {
                 let redis = Redis::connect(&url, &prefix, &tasks, shutdown)?;
                 metrics.watch_store("redis", {
@@ -115,7 +103,7 @@ impl App {
                     move || redis.is_up()
                 });
                 let cache = RedisCache::new(redis.clone(), ttl, &tasks, shutdown);
-                (Some(redis.clone()), Arc::new(RedisUsers::new(redis)), Arc::new(cache))
+                (Some(redis), Arc::new(cache))
             }
         };
         let cache = Some(cache).filter(|_| !ttl.is_zero());
@@ -126,9 +114,9 @@ impl App {
         }
         Ok(Arc::new(Self {
             instance,
-            auth: Auth::new(users, Passwords::new(password_rounds)?, tokens),
+            auth: Auth::new(keys, verifier, options.jwt_ttl),
             cache: ResponseCache::new(cache, &metrics),
-            balancers: [marketplace.clone(), discourse.clone()],
+            balancers: vec![accounts.clone(), marketplace.clone(), discourse.clone()],
             redis,
             call_limit,
             auth_limit,
@@ -136,10 +124,16 @@ impl App {
             metrics,
             started: Instant::now(),
             requests: AtomicU64::new(0),
+            accounts: AccountsClient::new(accounts).max_decoding_message_size(MAX_MESSAGE_BYTES),
             marketplace: MarketplaceClient::new(marketplace).max_decoding_message_size(MAX_MESSAGE_BYTES),
             discourse: DiscourseClient::new(discourse).max_decoding_message_size(MAX_MESSAGE_BYTES),
             tasks,
         }))
+    }
+
+    /// A client of the accounts replicas.
+    pub(crate) fn accounts(&self) -> AccountsClient<Balancer> {
+        self.accounts.clone()
     }
 
     /// A client of the marketplace replicas.
@@ -187,8 +181,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     let drained = CancellationToken::new();
     let _drop_guard = drained.clone().drop_guard();
     let app = App::new(settings, &drained)?;
-    let (users, cache) = (app.auth.backend(), app.cache.backend());
-    tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "listening");
+    let cache = app.cache.backend();
+    tracing::info!(instance = app.instance, address = %listener.local_addr()?, cache, "listening");
     runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), shutdown).await;
     drained.cancel();
     app.tasks.close();

@@ -1,8 +1,8 @@
-//! One authenticated call: who calls, and what goes along to the services.
+//! One call: who calls, and what goes along to the services.
 //!
-//! A handler that needs a user takes a [`Call`], and cannot forget the check.
+//! A handler that needs a user takes a [`Call`], and cannot forget the check; one that is open to all a [`Context`].
 
-use std::time::Duration;
+use std::{convert::Infallible, ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
@@ -10,7 +10,7 @@ use axum::{
 };
 use kernel::Caller;
 use runtime::{
-    identity::{USER_ID, USER_NAME},
+    identity::{Claims, Identity, Unauthorized, token},
     observe::{REQUEST_ID, RequestId},
     trace::TRACEPARENT,
 };
@@ -21,7 +21,7 @@ use tonic::{
 };
 use upstream::Policy;
 
-use crate::{auth::token::Unauthorized, error::Problem};
+use crate::error::Problem;
 
 /// How long a service may take for a call, retries included.
 const UPSTREAM_DEADLINE: Duration = Duration::from_secs(5);
@@ -29,14 +29,9 @@ const UPSTREAM_DEADLINE: Duration = Duration::from_secs(5);
 /// W3C Trace Context, passed on as it came; where traces are sent the balancer puts its own in its place.
 const TRACE_CONTEXT: [&str; 2] = [TRACEPARENT, "tracestate"];
 
-/// Who the token says is calling, in the request's extensions; put there by [`crate::middleware::identify`].
+/// What goes along with a call, whoever calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity(pub Result<Caller, Unauthorized>);
-
-/// An authenticated call.
-#[derive(Clone, Debug)]
-pub struct Call {
-    pub caller: Caller,
+pub struct Context {
     /// The client asks for a fresh answer: `Cache-Control: no-cache` or `no-store`.
     pub bypass_cache: bool,
     pub if_none_match: Option<HeaderValue>,
@@ -44,8 +39,8 @@ pub struct Call {
     metadata: MetadataMap,
 }
 
-impl Call {
-    /// The request to a service: the message, the caller, the deadline.
+impl Context {
+    /// The request to a service: the message, the caller's token, the deadline.
     pub fn request<T>(&self, message: T) -> Request<T> {
         self.with_policy(message, false)
     }
@@ -61,27 +56,21 @@ impl Call {
         request.extensions_mut().insert(Policy { deadline: self.deadline, repeatable });
         request
     }
-}
 
-impl<S: Send + Sync> FromRequestParts<S> for Call {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = match parts.extensions.get::<Identity>() {
-            Some(Identity(caller)) => caller.clone()?,
-            None => return Err(Unauthorized::MissingToken.into()),
-        };
-        let mut metadata = MetadataMap::with_capacity(5);
+    fn of(parts: &Parts) -> Self {
+        let mut metadata = MetadataMap::with_capacity(4);
         let mut insert = |name: &'static str, value: &[u8]| {
-            // What is no ASCII cannot be metadata; ids and usernames are.
+            // What is no ASCII cannot be metadata; ids and tokens are.
             if let Ok(mut value) = AsciiMetadataValue::try_from(value) {
                 // No two requests have the same: it would only push what repeats out of HTTP/2's header table.
                 value.set_sensitive(name == REQUEST_ID);
                 metadata.insert(name, value);
             }
         };
-        insert(USER_ID, caller.id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).as_bytes());
-        insert(USER_NAME, caller.name.as_bytes());
+        // A token that is not good proves nothing to a replica either.
+        if let (Some(Identity(Ok(_))), Ok(token)) = (parts.extensions.get(), token(&parts.headers)) {
+            insert("authorization", format!("Bearer {token}").as_bytes());
+        }
         if let Some(id) = parts.extensions.get::<RequestId>() {
             insert(REQUEST_ID, id.0.as_bytes());
         }
@@ -91,14 +80,50 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
             }
         }
         let cache_control = parts.headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
-        Ok(Self {
-            caller,
+        Self {
             bypass_cache: cache_control.is_some_and(|value| {
                 value.split(',').any(|directive| matches!(directive.trim(), "no-cache" | "no-store"))
             }),
             if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
             deadline: Instant::now() + UPSTREAM_DEADLINE,
             metadata,
-        })
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Context {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+/// An authenticated call: a [`Context`] whose caller is known.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub caller: Caller,
+    /// What the token says.
+    pub claims: Arc<Claims>,
+    context: Context,
+}
+
+impl Deref for Call {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Call {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let claims = match parts.extensions.get() {
+            Some(Identity(identity)) => identity.clone()?,
+            None => return Err(Unauthorized::MissingToken.into()),
+        };
+        Ok(Self { caller: claims.caller(), claims, context: Context::of(parts) })
     }
 }

@@ -7,7 +7,7 @@
 //! | what happens around every request | [`middleware`], one function |
 //! | round robin, ejection, retries, deadlines | the crate `upstream` |
 //! | the response cache and its generations | [`cache`] |
-//! | users, passwords, tokens | [`auth`] |
+//! | tokens | [`auth`] |
 //! | the connection to Redis, and its breaker | `redis` |
 //! | errors as clients see them | [`error`] |
 //! | settings | [`config`] |

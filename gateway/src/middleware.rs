@@ -13,22 +13,20 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use runtime::observe::Observer;
+use runtime::{identity::identify, observe::Observer};
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{Any as AnyOrigin, CorsLayer},
 };
 
-use crate::{
-    app::App, auth::token::Unauthorized, call::Identity, error::Problem, extract::MAX_BODY_BYTES, rate_limit::Limit,
-};
+use crate::{app::App, error::Problem, extract::MAX_BODY_BYTES, rate_limit::Limit};
 
 /// Wraps `router` in everything that happens around every request, outermost first.
 ///
 /// Each is a plain layer: a function with a `Next` clones all that is inside of it for every request.
 pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
-    let identified = Arc::clone(app);
+    let verifier = app.auth.verifier().clone();
     router.layer(
         ServiceBuilder::new()
             // Outside of all that can refuse, so that every refusal is written in one place.
@@ -40,7 +38,7 @@ pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
             .layer(CatchPanicLayer::custom(panicked))
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             // Innermost: admission, which depends on the route and on who calls, comes after it.
-            .map_request(move |request| identify(&identified, request)),
+            .map_request(move |request| identify(&verifier, request)),
     )
 }
 
@@ -71,13 +69,14 @@ fn cors() -> CorsLayer {
     let lower = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(AnyOrigin)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::CACHE_CONTROL,
             header::IF_NONE_MATCH,
             lower("idempotency-key"),
+            lower("x-auth-token"),
             lower("x-request-id"),
             lower("traceparent"),
             lower("tracestate"),
@@ -115,50 +114,32 @@ pub(crate) async fn admit(
     }
 }
 
-/// Verifies the token, once, for rate limits and handlers. Whether a route needs one, its handler says.
-fn identify(app: &App, mut request: Request) -> Request {
-    let identity = match request.headers().get(header::AUTHORIZATION) {
-        None => Err(Unauthorized::MissingToken),
-        Some(value) => match bearer(value) {
-            Some(token) => app.auth.verify(token),
-            None => Err(Unauthorized::InvalidToken),
-        },
-    };
-    request.extensions_mut().insert(Identity(identity));
-    request
-}
-
-/// The token of `Bearer <token>`; the scheme's case does not matter (RFC 9110, section 11.1).
-fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use axum::{body::Body, http::StatusCode};
     use clap::Parser;
+    use kernel::Clock;
+    use runtime::identity::SigningKeys;
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
     use super::*;
     use crate::{
         app::{Settings, Stores},
-        config::Config,
+        config::{Config, Replicas},
         routes,
     };
 
     /// A gateway whose replicas nobody has started.
-    fn app(data: &tempfile::TempDir) -> Arc<App> {
+    fn app() -> Arc<App> {
         let config = Config::try_parse_from(["gateway", "--marketplace-replicas=127.0.0.1:1"]).expect("parses");
         let settings = Settings {
             instance: config.instance_id,
-            marketplace_replicas: config.marketplace_replicas,
-            discourse_replicas: Vec::new(),
-            jwt_secret: "x".repeat(32).into(),
-            password_rounds: 1000,
+            replicas: Replicas { marketplace: config.replicas.marketplace, ..Replicas::default() },
+            keys: SigningKeys::load(&SigningKeys::generate().expect("key")).expect("reads"),
+            clock: Clock::system(),
             options: config.options,
-            stores: Stores::Embedded { data_dir: data.path().to_owned() },
+            stores: Stores::Memory,
         };
         App::new(settings, &CancellationToken::new()).expect("starts")
     }
@@ -173,8 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_its_limit_a_gateway_sheds_calls_but_not_operations() {
-        let data = tempfile::tempdir().expect("directory");
-        let app = app(&data);
+        let app = app();
         let all = u32::try_from(app.in_flight.available_permits()).expect("fits");
         let one_is_left = app.in_flight.acquire_many(all - 1).await.expect("permits");
         assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::UNAUTHORIZED);
@@ -183,13 +163,5 @@ mod tests {
         assert_eq!(status_of(&app, get("/metrics")).await, StatusCode::OK);
         drop((one_is_left, none_is_left));
         assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::UNAUTHORIZED);
-    }
-
-    #[test]
-    fn the_scheme_of_a_token_is_read_in_any_case() {
-        let read = |value: &'static str| bearer(&HeaderValue::from_static(value)).map(str::to_owned);
-        assert_eq!(read("Bearer a.b.c").as_deref(), Some("a.b.c"));
-        assert_eq!(read("bearer a.b.c").as_deref(), Some("a.b.c"));
-        assert_eq!((read("Basic a"), read("a.b.c"), read("")), (None, None, None));
     }
 }

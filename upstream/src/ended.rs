@@ -56,7 +56,10 @@ async fn listen(mut client: AccountsClient<tonic::transport::Channel>, verifier:
         Ok(())
     }
     .await;
-    Told { heard, why: outcome.err().map_or_else(|| "it closed the stream".to_owned(), |status| status.message().to_owned()) }
+    Told {
+        heard,
+        why: outcome.err().map_or_else(|| "it closed the stream".to_owned(), |status| status.message().to_owned()),
+    }
 }
 
 /// What a message says; what makes no sense in it is none of ours.

@@ -1,6 +1,8 @@
 //! The statements, for both databases: see `storage::sql`. Each function is one act, inside of a transaction.
 
-use diesel::{BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, TextExpressionMethods};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, TextExpressionMethods,
+};
 use uuid::Uuid;
 
 use super::{
@@ -35,12 +37,8 @@ async fn claim(connection: &mut Connection, login: &str, account: &Account, take
 
 /// The account of a name or an address, in any case.
 pub(in super::super) async fn find(connection: &mut Connection, login: String) -> Result<Option<Account>, Error> {
-    let id: Option<String> = logins::table
-        .find(login.to_lowercase())
-        .select(logins::account_id)
-        .get_result(connection)
-        .await
-        .optional()?;
+    let id: Option<String> =
+        logins::table.find(login.to_lowercase()).select(logins::account_id).get_result(connection).await.optional()?;
     match id {
         Some(id) => by_id(connection, id).await,
         None => Ok(None),
@@ -56,8 +54,7 @@ pub(in super::super) async fn get(connection: &mut Connection, ids: Vec<Uuid>) -
 }
 
 async fn by_id(connection: &mut Connection, id: String) -> Result<Option<Account>, Error> {
-    let row: Option<Row> =
-        accounts::table.find(id).select(Row::as_select()).get_result(connection).await.optional()?;
+    let row: Option<Row> = accounts::table.find(id).select(Row::as_select()).get_result(connection).await.optional()?;
     Ok(row.map(Account::try_from).transpose()?)
 }
 
@@ -101,11 +98,7 @@ pub(in super::super) async fn end_token(
     at: i64,
 ) -> Result<(), Error> {
     diesel::insert_into(ended_tokens::table)
-        .values((
-            ended_tokens::id.eq(id),
-            ended_tokens::expires_at.eq(expires_at),
-            ended_tokens::ended_at.eq(at),
-        ))
+        .values((ended_tokens::id.eq(id), ended_tokens::expires_at.eq(expires_at), ended_tokens::ended_at.eq(at)))
         .on_conflict_do_nothing()
         .execute(connection)
         .await?;

@@ -25,11 +25,12 @@ use governor::{
     state::keyed::DefaultKeyedStateStore,
 };
 use ipnet::IpNet;
+use runtime::identity::Identity;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::shared::SharedLimit;
-use crate::{call::Identity, config::Options, error::Problem, redis::Redis};
+use crate::{config::Options, error::Problem, redis::Redis};
 
 /// How often callers that have their full burst again are forgotten.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -155,7 +156,7 @@ impl Limit {
 
     fn caller(&self, request: &Request) -> Caller {
         match request.extensions().get::<Identity>() {
-            Some(Identity(Ok(caller))) if !self.by_address => Caller::User(caller.id),
+            Some(Identity(Ok(claims))) if !self.by_address => Caller::User(claims.sub),
             _ => Caller::Address(network(self.address(request))),
         }
     }

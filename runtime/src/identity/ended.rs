@@ -61,9 +61,18 @@ impl Default for Ended {
 }
 
 impl Ended {
-    /// Takes note of all that has ended lately, at `now` (seconds since the epoch); what of it is new. The same may be
-    /// said twice, in any order. Tokens that have expired are forgotten.
-    pub fn learn(&self, mut news: News, now: i64) -> News {
+    /// Takes note of all that has ended lately, as the accounts service tells it at `now` (seconds since the epoch); what of
+    /// it is new.
+    pub fn learn(&self, news: News, now: i64) -> News {
+        let news = self.note(news, now);
+        let millis = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+        self.0.heard.store(millis + 1, Relaxed);
+        news
+    }
+
+    /// Takes note of something that has ended; what of it is new. The same may be said twice, in any order. Tokens that
+    /// have expired are forgotten.
+    pub fn note(&self, mut news: News, now: i64) -> News {
         if !news.is_empty() {
             let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
             known.tokens.retain(|_, expires_at| *expires_at > now);
@@ -76,8 +85,6 @@ impl Ended {
                 is_higher
             });
         }
-        let millis = u64::try_from(self.0.since.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
-        self.0.heard.store(millis + 1, Relaxed);
         news
     }
 

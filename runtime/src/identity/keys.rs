@@ -92,7 +92,8 @@ impl SigningKeys {
         let text = inline_or_file(text, '-', "JWT_KEY")?;
         let keys = text.split_inclusive(END).map(str::trim).filter(|block| !block.is_empty());
         let keys = keys.map(|block| SigningKey::from_pkcs8_pem(block).ok()).collect::<Option<Vec<_>>>();
-        let keys = keys.context("JWT_KEY must be an Ed25519 key, PKCS#8 in PEM, or a file with one: `capsim keys` makes it")?;
+        let keys =
+            keys.context("JWT_KEY must be an Ed25519 key, PKCS#8 in PEM, or a file with one: `capsim keys` makes it")?;
         let current = keys.first().context("JWT_KEY is empty: `capsim keys` makes a key")?;
         let jwks = Jwks { keys: keys.iter().map(public).collect() };
         let kid = jwks.keys.first().map(|key| key.kid.clone()).unwrap_or_default();

@@ -3,7 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the key that signs, the keys that verify | [`keys`] |
-//! | what a token says, and whether it is good | [`token`] |
+//! | what a token says, and whether it is good | [`Claims`], [`Verifier`] |
 //! | tokens that have ended before they expired | [`ended`] |
 //!
 //! [`identify`] puts the [`Identity`] of a request into its extensions; what needs a user takes it from there by
@@ -11,7 +11,7 @@
 
 pub mod ended;
 pub mod keys;
-pub mod token;
+mod verifier;
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use kernel::{Caller, Error, Kind};
 
 pub use self::{
     ended::{Ended, News},
-    keys::{Jwks, SigningKeys},
-    token::{Claims, Unauthorized, Verifier},
+    keys::{Jwk, Jwks, SigningKeys},
+    verifier::{ADMIN, Claims, Unauthorized, Verifier},
 };
 
 /// Whom a request's token belongs to, in the request's extensions.
@@ -30,14 +30,14 @@ pub struct Identity(pub Result<Arc<Claims>, Unauthorized>);
 
 /// Verifies the token of a request, once. Whether one is needed, whoever answers says.
 pub fn identify<B>(verifier: &Verifier, mut request: http::Request<B>) -> http::Request<B> {
-    let identity = Identity(bearer(request.headers()).and_then(|token| verifier.verify(token)));
+    let identity = Identity(token(request.headers()).and_then(|token| verifier.verify(token)));
     request.extensions_mut().insert(identity);
     request
 }
 
 /// The token of `Authorization: Bearer <token>`, whose scheme's case does not matter (RFC 9110, section 11.1), or of
 /// `x-auth-token`.
-fn bearer(headers: &HeaderMap) -> Result<&str, Unauthorized> {
+pub fn token(headers: &HeaderMap) -> Result<&str, Unauthorized> {
     fn text(value: &HeaderValue) -> Result<&str, Unauthorized> {
         value.to_str().map_err(|_| Unauthorized::InvalidToken)
     }
@@ -87,7 +87,7 @@ mod tests {
     fn a_token_comes_in_either_header_and_its_scheme_in_any_case() {
         let read = |name: &'static str, value: &'static str| {
             let headers = HeaderMap::from_iter([(name.parse().expect("name"), HeaderValue::from_static(value))]);
-            bearer(&headers).map(str::to_owned)
+            token(&headers).map(str::to_owned)
         };
         let token = Ok("a.b.c".to_owned());
         assert_eq!(read("authorization", "Bearer a.b.c"), token);
@@ -96,6 +96,6 @@ mod tests {
         for nonsense in ["Basic a", "a.b.c", ""] {
             assert_eq!(read("authorization", nonsense), Err(Unauthorized::InvalidToken));
         }
-        assert_eq!(bearer(&HeaderMap::new()), Err(Unauthorized::MissingToken));
+        assert_eq!(token(&HeaderMap::new()), Err(Unauthorized::MissingToken));
     }
 }

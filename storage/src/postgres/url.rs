@@ -67,9 +67,12 @@ mod tests {
             let config = parse(good, "accounts").expect("good");
             assert_eq!(config.get_options(), Some("-c statement_timeout=4000 -c search_path=accounts"));
         }
-        let config =
-            parse("postgres://db/discourse?options=-c%20statement_timeout%3D9&application_name=x", "orders").expect("good");
-        assert_eq!(config.get_options(), Some("-c statement_timeout=4000 -c search_path=orders -c statement_timeout=9"));
+        let config = parse("postgres://db/discourse?options=-c%20statement_timeout%3D9&application_name=x", "orders")
+            .expect("good");
+        assert_eq!(
+            config.get_options(),
+            Some("-c statement_timeout=4000 -c search_path=orders -c statement_timeout=9")
+        );
         assert_eq!(config.get_application_name(), Some("x"));
     }
 }
