@@ -1,25 +1,30 @@
 //! The launcher: everything in one process, on real ports with real gRPC between them.
 //!
-//! [`System::start`] binds all ports, opens the stores and starts six replicas and the gateway; the code of each is
+//! [`System::start`] binds all ports, opens the stores and starts three replicas of each service and the gateway; the code of each is
 //! the same as in a process of its own.
 
 mod config;
 mod guide;
-mod secret;
+mod kept;
 mod seed;
 mod web;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
+use accounts::{Passwords, Store, admin, password};
 use anyhow::Context;
-use gateway::{Settings, Stores, auth::password};
+use gateway::{Settings, Stores, config::Replicas};
+use kernel::{Clock, Secret};
+use runtime::identity::{Ended, SigningKeys, Verifier};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use upstream::ReplicaAddress;
+use uuid::Uuid;
 
 pub use self::{config::Config, seed::seed};
 
@@ -34,6 +39,8 @@ pub struct System {
     web: SocketAddr,
     /// By instance name.
     replicas: Vec<(String, SocketAddr)>,
+    /// The password of the first admin, where it was made by this start.
+    admin: Option<String>,
     processes: JoinSet<anyhow::Result<()>>,
 }
 
@@ -47,30 +54,42 @@ impl System {
             gateway_port,
             web_port,
             web_dir,
+            accounts_ports,
             marketplace_ports,
             discourse_ports,
-            jwt_secret,
+            jwt_key,
+            admin_password,
             options,
             economy,
             ..
         } = config;
         let gateway = runtime::server::bind(&host, gateway_port).await.context("gateway")?;
         let web = runtime::server::bind(&host, web_port).await.context("web UI")?;
+        let accounts = bind_all("accounts", &replica_host, &accounts_ports).await?;
         let marketplaces = bind_all("marketplace", &replica_host, &marketplace_ports).await?;
         let discourses = bind_all("discourse", &replica_host, &discourse_ports).await?;
 
+        let key = match jwt_key {
+            Some(key) => key.reveal().to_owned(),
+            None => kept::load_or_create(&data_dir, "jwt_key.pem", SigningKeys::generate)?.0,
+        };
+        let keys = SigningKeys::load(&key)?;
+        let jwks = keys.jwks().clone();
         let settings = Settings {
             instance: "gateway-1".to_owned(),
-            marketplace_replicas: addresses(&marketplaces)?.into_iter().map(|(_, at)| at.into()).collect(),
-            discourse_replicas: addresses(&discourses)?.into_iter().map(|(_, at)| at.into()).collect(),
-            jwt_secret: match jwt_secret {
-                Some(secret) => secret,
-                None => secret::load_or_create(&data_dir)?,
+            replicas: Replicas {
+                accounts: upstreams(&accounts)?,
+                marketplace: upstreams(&marketplaces)?,
+                discourse: upstreams(&discourses)?,
             },
-            password_rounds: password::ROUNDS,
+            keys,
+            clock: Clock::system(),
             options,
-            stores: Stores::Embedded { data_dir: data_dir.clone() },
+            stores: Stores::Memory,
         };
+        let people = Store::open(None, &data_dir)?;
+        let passwords = Passwords::new(password::ROUNDS)?;
+        let admin = first_admin(&people, &passwords, admin_password, &data_dir).await?;
         let items = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy)?);
         let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir)?);
 
@@ -78,18 +97,31 @@ impl System {
             data_dir,
             gateway: reachable(gateway.local_addr()?),
             web: reachable(web.local_addr()?),
-            replicas: [addresses(&marketplaces)?, addresses(&discourses)?].concat(),
+            replicas: [addresses(&accounts)?, addresses(&marketplaces)?, addresses(&discourses)?].concat(),
+            admin,
             processes: JoinSet::new(),
         };
         // The replicas go on until the gateway has finished its requests.
         let gateway_done = CancellationToken::new();
-        for (instance, listener) in marketplaces {
-            let process = marketplace::serve(listener, instance, Arc::clone(&items) as _, gateway_done.clone());
+        let known = upstreams(&accounts)?;
+        let verifier = || upstream::verifier(&jwks, known.clone(), &gateway_done);
+        for (instance, listener) in accounts {
+            let verifier = Verifier::new(&jwks, Clock::system(), Ended::default())?;
+            let (people, passwords) = (people.clone(), passwords.clone());
+            let process = accounts::serve(listener, instance, people, passwords, verifier, gateway_done.clone());
             system.processes.spawn(process);
         }
+        for (instance, listener) in marketplaces {
+            let (verifier, follow) = verifier()?;
+            let process =
+                marketplace::serve(listener, instance, Arc::clone(&items) as _, verifier, gateway_done.clone());
+            system.processes.spawn(async { tokio::join!(process, follow).0 });
+        }
         for (instance, listener) in discourses {
-            let process = discourse::serve(listener, instance, Arc::clone(&channels) as _, gateway_done.clone());
-            system.processes.spawn(process);
+            let (verifier, follow) = verifier()?;
+            let process =
+                discourse::serve(listener, instance, Arc::clone(&channels) as _, verifier, gateway_done.clone());
+            system.processes.spawn(async { tokio::join!(process, follow).0 });
         }
         let pages = web::router(web_dir, system.gateway.port());
         system.processes.spawn(web::serve(web, pages, shutdown.clone()));
@@ -134,6 +166,22 @@ impl System {
     }
 }
 
+/// Makes the first admin where there is none; the password, where it is one that nobody has seen yet.
+async fn first_admin(
+    people: &Store,
+    passwords: &Passwords,
+    given: Option<Secret>,
+    data_dir: &Path,
+) -> anyhow::Result<Option<String>> {
+    let (password, is_new) = match given {
+        Some(password) => (password.reveal().to_owned(), false),
+        // 122 random bits.
+        None => kept::load_or_create(data_dir, "admin_password", || Ok(Uuid::new_v4().simple().to_string()))?,
+    };
+    let made = admin::ensure(people, passwords, &password).await.context("the first admin")?;
+    Ok((made && is_new).then_some(password))
+}
+
 /// Binds the ports of a service's replicas, named `service-1` and so on.
 async fn bind_all(service: &str, host: &str, ports: &[u16]) -> anyhow::Result<Vec<(String, TcpListener)>> {
     let mut replicas = Vec::with_capacity(ports.len());
@@ -143,6 +191,10 @@ async fn bind_all(service: &str, host: &str, ports: &[u16]) -> anyhow::Result<Ve
         replicas.push((instance, listener));
     }
     Ok(replicas)
+}
+
+fn upstreams(replicas: &[(String, TcpListener)]) -> anyhow::Result<Vec<ReplicaAddress>> {
+    Ok(addresses(replicas)?.into_iter().map(|(_, address)| address.into()).collect())
 }
 
 fn addresses(replicas: &[(String, TcpListener)]) -> anyhow::Result<Vec<(String, SocketAddr)>> {

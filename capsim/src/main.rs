@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use clap::{Parser, Subcommand};
+use runtime::identity::SigningKeys;
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -22,6 +23,8 @@ struct Cli {
 enum Command {
     /// Print the OpenAPI description of the gateway.
     Openapi,
+    /// Print a new key that signs tokens, and the keys that verify them, as JWT_KEY and JWKS for an environment.
+    Keys,
     /// Fill a running system with people, listings, purchases, channels and posts, through its public API. What is
     /// there already is left as it is.
     Seed {
@@ -39,6 +42,12 @@ async fn main() -> anyhow::Result<()> {
         Some(Command::Openapi) => {
             let mut text = gateway::openapi().to_pretty_json()?;
             text.push('\n');
+            return Ok(io::stdout().write_all(text.as_bytes())?);
+        }
+        Some(Command::Keys) => {
+            let key = SigningKeys::generate()?;
+            let jwks = serde_json::to_string(SigningKeys::load(&key)?.jwks())?;
+            let text = format!("JWT_KEY=\"{}\"\nJWKS='{jwks}'\n", key.trim_end().replace('\n', "\\n"));
             return Ok(io::stdout().write_all(text.as_bytes())?);
         }
         Some(Command::Seed { gateway }) => {

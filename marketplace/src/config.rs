@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, value_parser};
 use kernel::Secret;
+use upstream::ReplicaAddress;
 
 /// A replica of the marketplace: listings, purchases and wallets over gRPC.
 #[derive(Clone, Debug, Parser)]
@@ -28,6 +29,20 @@ pub struct Config {
     /// Directory of the embedded store; made where it does not exist.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
+
+    /// Keys that tokens are verified with: a JSON Web Key Set, or a file with one. A gateway shows its own at
+    /// /.well-known/jwks.json.
+    #[arg(long, env = "JWKS")]
+    pub jwks: Option<String>,
+
+    /// Replicas of the accounts service, host:port, comma-separated: they tell which tokens have ended.
+    #[arg(
+        long,
+        env = "ACCOUNTS_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:5001,127.0.0.1:5002,127.0.0.1:5003"
+    )]
+    pub accounts_replicas: Vec<ReplicaAddress>,
 
     #[command(flatten)]
     pub runtime: runtime::threads::Options,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use kernel::Clock;
 use proto::accounts::{WatchEndedRequest, WatchEndedResponse, accounts_client::AccountsClient};
-use runtime::identity::{News, Verifier};
+use runtime::identity::{Ended, Jwks, News, Verifier};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
@@ -14,6 +15,17 @@ use crate::replica::{ReplicaAddress, endpoint};
 const SILENCE: Duration = Duration::from_millis(900);
 /// Between two replicas that both tell nothing: doubles from the first to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+/// Who tells good tokens for a process that is neither a gateway nor an accounts replica, and what keeps it up to date, to
+/// be run beside it: see [`follow_ended`].
+pub fn verifier(
+    keys: &Jwks,
+    accounts: Vec<ReplicaAddress>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<(Verifier, impl Future<Output = ()> + Send + 'static)> {
+    let verifier = Verifier::new(keys, Clock::system(), Ended::default())?;
+    Ok((verifier.clone(), follow_ended(accounts, verifier, shutdown.clone())))
+}
 
 /// Lets `verifier` know of every token that ends, until `shutdown`, as told by one of `replicas`; by the next one in turn
 /// where that falls silent. While none of them can be reached [`runtime::identity::Ended::is_current`] says so.

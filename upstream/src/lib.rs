@@ -35,7 +35,7 @@ use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
 
 pub use self::{
-    ended::follow_ended,
+    ended::{follow_ended, verifier},
     replica::{Replica, ReplicaAddress},
 };
 

@@ -117,7 +117,8 @@ impl SigningKeys {
 /// What stands in a variable itself, where it begins as such a text does, or in the file that it names.
 fn inline_or_file(text: &str, first: char, variable: &str) -> anyhow::Result<String> {
     if text.trim_start().starts_with(first) {
-        return Ok(text.to_owned());
+        // A file of variables has one line for each.
+        return Ok(text.replace("\\n", "\n"));
     }
     std::fs::read_to_string(Path::new(text)).with_context(|| format!("{variable} names a file that cannot be read"))
 }
@@ -150,6 +151,8 @@ mod tests {
         assert_eq!(both.jwks.keys.len(), 2);
         assert_eq!(both.kid, SigningKeys::load(&new).expect("reads").kid);
         assert_eq!(Jwks::load(&serde_json::to_string(both.jwks()).expect("json")).expect("reads"), both.jwks);
+        let line = new.replace('\n', "\\n");
+        assert_eq!(SigningKeys::load(&line).expect("reads").kid, both.kid, "also in one line");
         let file = std::env::temp_dir().join(format!("{}.pem", uuid::Uuid::new_v4()));
         std::fs::write(&file, &old).expect("written");
         let read = SigningKeys::load(file.to_str().expect("UTF-8")).expect("reads");
