@@ -58,7 +58,8 @@ impl InFlight {
         Ok(Place { _permit: permit, _under_way: under_way })
     }
 
-    /// Keeps the place, and the share of its connection's room, until the answer is written. `made_again`: nothing is lost where it is thrown away.
+    /// Keeps the place, and the share of its connection's room, until the answer is written. `made_again`: nothing is lost
+    /// where it is thrown away.
     pub(crate) fn answered(
         &self,
         place: Place,

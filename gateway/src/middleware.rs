@@ -113,7 +113,9 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
 }
 
 /// Admits a call or refuses it. Its body comes first, then it takes a place in flight: beyond so many at once, an answer
-/// now beats a place in a queue. Then come rate limits. It keeps its place until its answer is written. Not for `/status` and `/metrics`: an overloaded gateway is alive. All that pass here, and no others, are counted for
+/// now beats a place in a queue. Then come rate limits. It keeps its place until its answer is written.
+///
+/// Not for `/status` and `/metrics`: an overloaded gateway is alive. All that pass here, and no others, are counted for
 /// `/status`.
 pub(crate) async fn admit(
     State((app, limit)): State<(Arc<App>, Arc<Limit>)>,
