@@ -1,7 +1,7 @@
 //! The harness of the journeys in `tests/`: a whole system over real ports, whose servers can be killed and started
 //! again, and users who speak HTTP with it.
 //!
-//! Every system has data, ports and a secret of its own, so tests run in parallel and twice in a row.
+//! Every system has data and ports of its own, so tests run in parallel and twice in a row.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
