@@ -11,6 +11,7 @@ use axum::{
     http::{Extensions, HeaderMap, request::Parts},
 };
 use ipnet::IpNet;
+use runtime::server::network;
 
 use crate::app::App;
 
@@ -58,13 +59,6 @@ fn address(hop: &[u8]) -> Option<IpAddr> {
     let in_brackets = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
     let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
     bare().or_else(in_brackets).or_else(with_port).map(|address| address.to_canonical())
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
-    }
 }
 
 #[cfg(test)]

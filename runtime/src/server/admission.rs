@@ -113,8 +113,8 @@ async fn refused(mut stream: TcpStream) {
     }
 }
 
-/// One customer's IPv6 addresses, usually a /64, count as one.
-fn network(address: IpAddr) -> IpAddr {
+/// What counts as one peer: an address of IPv4, or a /64 of IPv6, which is one customer's, usually.
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

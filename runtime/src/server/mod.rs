@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::{admission::Admission, connection::Connections, life::Life};
 pub use self::{
+    admission::network,
     answer::{Room, Share, UntilWritten},
     limits::{Limits, MIN_RATE, UNREAD_BYTES},
 };
