@@ -19,11 +19,8 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How far it may be behind [`MIN_RATE`].
 const GRACE: Duration = Duration::from_secs(3);
 
-/// The request with all of its body: 413 beyond 64 KiB, 408 for one that comes too slowly, 400 for one that breaks off.
+/// The request with all of its body, which is on its way: 413 beyond 64 KiB, 408 for one that comes too slowly, 400 for one that breaks off.
 pub(crate) async fn arrived(request: Request) -> Result<Request, Problem> {
-    if request.body().is_end_stream() {
-        return Ok(request);
-    }
     let (head, body) = request.into_parts();
     let body = read(body, GRACE).await?;
     Ok(Request::from_parts(head, body.into()))

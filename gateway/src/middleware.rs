@@ -8,6 +8,7 @@ use std::{
 
 use axum::{
     Router,
+    body::HttpBody,
     extract::{Request, State},
     http::{HeaderName, HeaderValue, Method, header},
     middleware::Next,
@@ -127,8 +128,13 @@ pub(crate) async fn admit(
 }
 
 async fn in_flight(app: &App, limit: &Limit, request: Request, next: Next) -> Result<Response, Problem> {
-    let under_way = app.in_flight.enter(limit.caller(&request))?;
-    let request = body::arrived(request).await?;
+    let caller = limit.caller(&request);
+    let under_way = app.in_flight.enter(caller)?;
+    let request = match request.body().is_end_stream() {
+        true => request,
+        // Boxed, so that the many requests without a body do not move its size about.
+        false => Box::pin(body::arrived(request)).await?,
+    };
     // The answer to a write is no longer than what was written.
     let share = match request.extensions().get::<Room>() {
         Some(room) => Some(room.clone().take(MAX_BODY_BYTES).await),
@@ -136,7 +142,10 @@ async fn in_flight(app: &App, limit: &Limit, request: Request, next: Next) -> Re
     };
     let place = app.in_flight.place(under_way)?;
     let made_again = request.method().is_safe();
-    let response = limit.admit(request, next).await;
+    let response = match limit.take(caller).await {
+        Ok(taken) => taken.charge(next.run(request).await),
+        Err(refusal) => refusal,
+    };
     app.in_flight.answered(place, share, response, made_again)
 }
 

@@ -36,6 +36,8 @@ use crate::data_dir::{self, DataDir};
 
 /// Reads at once.
 const READERS: usize = 8;
+/// Of these, such as may take long: many at once would keep the processors from all others.
+const SCANS: usize = 2;
 
 /// `synchronous=FULL` makes a commit survive a power cut, not only `kill -9`; the busy timeout (ms) covers another
 /// process' commit.
@@ -93,7 +95,7 @@ impl Sqlite {
         Ok(Self(Arc::new(Inner {
             health: Health::new(connect(&path)?),
             writer: Writer::start(connection, &path).map_err(|e| failed(e.to_string()))?,
-            readers: Readers { idle: Mutex::default(), permits: Arc::new(Semaphore::new(READERS)) },
+            readers: Readers::default(),
             _data_dir: data_dir.clone(),
             path,
         })))
@@ -103,8 +105,8 @@ impl Sqlite {
     /// consistent state.
     ///
     /// It runs right here: pages that the operating system has cached are read in less time than it takes to hand the
-    /// query to another thread and the result back (measured: 30 us against 60). What may have to go through many rows
-    /// belongs into [`Self::scan`].
+    /// query to another thread and the result back (measured: 30 us against 60). What may have to go through many rows,
+    /// or brings many of them, belongs into [`Self::scan`].
     pub async fn read<T, E>(&self, query: impl FnOnce(&mut SqliteConnection) -> Result<T, E>) -> Result<T, E>
     where
         E: From<Error> + From<DieselError> + StdError + 'static,
@@ -113,7 +115,7 @@ impl Sqlite {
         self.0.query(query)
     }
 
-    /// Like [`Self::read`] for a `query` that may take long: it runs on a thread of its own.
+    /// Like [`Self::read`] for a `query` that may take long: it runs on a thread of its own, two of them at once.
     pub async fn scan<T, E>(
         &self,
         query: impl FnOnce(&mut SqliteConnection) -> Result<T, E> + Send + 'static,
@@ -122,10 +124,11 @@ impl Sqlite {
         T: Send + 'static,
         E: From<Error> + From<DieselError> + StdError + Send + 'static,
     {
+        let turn = Arc::clone(&self.0.readers.scans).acquire_owned().await.map_err(|_| Error::Closed)?;
         let permit = Arc::clone(&self.0.readers.permits).acquire_owned().await.map_err(|_| Error::Closed)?;
         let inner = Arc::clone(&self.0);
         let work = move || {
-            let _permit = permit;
+            let (_turn, _permit) = (turn, permit);
             inner.query(query)
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Error::Closed.into()))
@@ -151,7 +154,7 @@ impl Sqlite {
 
     /// The connections that read. The one that writes is open all the time.
     pub fn pool(&self) -> PoolState {
-        let Readers { idle, permits } = &self.0.readers;
+        let Readers { idle, permits, .. } = &self.0.readers;
         let idle = idle.lock().unwrap_or_else(PoisonError::into_inner).len();
         let in_use = READERS.saturating_sub(permits.available_permits());
         PoolState { in_use: in_use as u64, idle: idle as u64, max: READERS as u64 }
@@ -161,6 +164,14 @@ impl Sqlite {
 struct Readers {
     idle: Mutex<Vec<SqliteConnection>>,
     permits: Arc<Semaphore>,
+    scans: Arc<Semaphore>,
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        let of = |permits| Arc::new(Semaphore::new(permits));
+        Self { idle: Mutex::default(), permits: of(READERS), scans: of(SCANS) }
+    }
 }
 
 impl Readers {

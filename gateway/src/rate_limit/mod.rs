@@ -13,7 +13,6 @@ use axum::{
     body::HttpBody,
     extract::Request,
     http::{HeaderValue, StatusCode},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use ipnet::IpNet;
@@ -75,31 +74,18 @@ impl Limit {
         }
     }
 
-    /// 429 with `Retry-After` beyond the limit; `RateLimit` headers (draft-ietf-httpapi-ratelimit-headers-10) on every
-    /// answer. What an answer weighs is charged once it is there, and slows its caller's next calls.
-    pub(crate) async fn admit(&self, request: Request, next: Next) -> Response {
-        let Some(calls) = &self.calls else { return next.run(request).await };
-        let key = self.caller(&request);
-        let level = calls.take(key).await;
-        let (mut response, state) = match level.taken {
-            0 => {
-                let seconds = retry_after(level.wait.unwrap_or_default());
-                let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many calls, slow down");
-                let refusal = problem.with_retry_after(seconds).into_response();
-                (refusal, format!("\"calls\";r=0;t={seconds}"))
-            }
-            _ => {
-                let response = next.run(request).await;
-                let more = calls.charge(key, &response);
-                (response, format!("\"calls\";r={}", level.left.saturating_sub(more)))
-            }
-        };
-        let headers = response.headers_mut();
-        headers.insert("ratelimit-policy", calls.policy.clone());
-        if let Ok(state) = HeaderValue::try_from(state) {
-            headers.insert("ratelimit", state);
+    /// Takes one call of `caller`'s; 429 with `Retry-After` beyond the limit.
+    pub(crate) async fn take(&self, caller: Key) -> Result<Taken<'_>, Response> {
+        let Some(calls) = &self.calls else { return Ok(Taken(None)) };
+        let level = calls.take(caller).await;
+        if level.taken > 0 {
+            return Ok(Taken(Some((calls, caller, level))));
         }
-        response
+        let seconds = retry_after(level.wait.unwrap_or_default());
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many calls, slow down");
+        let mut refusal = problem.with_retry_after(seconds).into_response();
+        calls.tell(&mut refusal, format!("\"calls\";r=0;t={seconds}"));
+        Err(refusal)
     }
 
     /// Whose call it is.
@@ -111,7 +97,30 @@ impl Limit {
     }
 }
 
+/// A call that was taken, where there is a limit.
+pub(crate) struct Taken<'a>(Option<(&'a Calls, Key, Level)>);
+
+impl Taken<'_> {
+    /// Charges what the answer weighs, which slows its caller's next calls.
+    pub(crate) fn charge(self, mut response: Response) -> Response {
+        if let Self(Some((calls, caller, level))) = self {
+            let more = calls.charge(caller, &response);
+            calls.tell(&mut response, format!("\"calls\";r={}", level.left.saturating_sub(more)));
+        }
+        response
+    }
+}
+
 impl Calls {
+    /// `RateLimit` headers, which are on every answer (draft-ietf-httpapi-ratelimit-headers-10).
+    fn tell(&self, response: &mut Response, state: String) {
+        let headers = response.headers_mut();
+        headers.insert("ratelimit-policy", self.policy.clone());
+        if let Ok(state) = HeaderValue::try_from(state) {
+            headers.insert("ratelimit", state);
+        }
+    }
+
     async fn take(&self, key: Key) -> Level {
         if !self.buckets.are_shared() {
             return self.buckets.step_own(key, Step::TAKE);

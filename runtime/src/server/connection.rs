@@ -60,11 +60,13 @@ impl Connections {
     ) -> impl Future<Output = ()> + Send + 'static {
         let (builder, app, metrics) = (Arc::clone(&self.builder), self.app.clone(), self.metrics.clone());
         let watch = Watch::new(Arc::clone(&life), self.limits.clone(), peer.port(), Instant::now());
-        let (largest_answer, shutdown) = (self.limits.largest_answer, self.shutdown.clone());
+        let (largest_answer, progress) = (self.limits.largest_answer, self.limits.progress);
+        let shutdown = self.shutdown.clone();
         async move {
             let (_place, _open) = (place, metrics.connection());
             // Answers are small; waiting to fill a packet only costs latency.
             let _ = stream.set_nodelay(true);
+            give_up_unread(&stream, progress);
             let room = Room::new();
             let exchange = Exchange { app, peer, room: room.clone(), largest_answer };
             let io = TokioIo::new(Lingering::new(stream, Arc::clone(&life)));
@@ -97,6 +99,15 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .max_send_buf_size(limits.largest_answer)
         .max_concurrent_streams(limits.streams);
     builder
+}
+
+/// What hyper has written waits in the kernel, which closes the connection once the peer takes none of it for so long
+/// (RFC 5482, for a closed window too). Elsewhere than on Linux, it counts as idle instead.
+fn give_up_unread(stream: &TcpStream, after: Duration) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(stream, u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, after);
 }
 
 /// Drives a connection and looks after it, until it ends or has to.

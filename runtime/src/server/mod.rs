@@ -16,11 +16,14 @@ mod life;
 mod limits;
 mod unread;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{admission::Admission, connection::Connections, life::Life};
@@ -34,11 +37,30 @@ use crate::metrics::Metrics;
 /// How long requests in flight may take once a process stops.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Connections that wait to be accepted; beyond, the first packet of one is lost, and sent again after a second. Linux has
+/// at most `net.core.somaxconn`, 4096 by default.
+const BACKLOG: u32 = 4096;
+
 /// Binds a port (0 is any free one); the error names the address.
 pub async fn bind(host: &str, port: u16) -> anyhow::Result<TcpListener> {
-    TcpListener::bind((host, port))
-        .await
-        .with_context(|| format!("cannot listen on {host}:{port}: is something else running there?"))
+    let name = || format!("cannot listen on {host}:{port}");
+    let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.with_context(name)?.collect();
+    let mut bound = Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    for address in addresses {
+        bound = listen(address);
+        if bound.is_ok() {
+            break;
+        }
+    }
+    bound.with_context(|| format!("{}: is something else running there?", name()))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port whose last owner's connections linger is free.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `shutdown`, then finishes the requests in flight, for at most 10 seconds.

@@ -10,10 +10,10 @@ use std::{
 
 use axum::{Extension, Router, body::Body, response::IntoResponse, routing::get};
 use http::Request;
-use runtime::server::{Limits, UNREAD_BYTES, UntilWritten};
+use runtime::server::{self, Limits, UNREAD_BYTES, UntilWritten};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::peer::{PATIENCE, Peer, Server, eventually, serve, short};
+use crate::peer::{PATIENCE, Peer, Server, counted, eventually, serve, short};
 
 /// Answers made, and answers that are made and not yet written.
 #[derive(Clone, Default)]
@@ -79,6 +79,24 @@ async fn who_does_not_read_is_closed_and_its_answer_let_go() {
     eventually("it is let go", async || counts.held() == 0).await;
     let heard = peer.hear().await;
     assert!(heard.len() < HUGE, "it was cut off");
+}
+
+/// The kernel takes it all from us, and hyper has nothing more to write: to it, the connection is idle.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn what_the_kernel_holds_of_an_answer_is_given_up_as_well() {
+    let app = Router::new().route("/", get(async || vec![b'x'; 256 * 1024]));
+    let limits = Limits { progress: Duration::from_millis(400), ..Limits::default() };
+    let (server, metrics) = counted(server::bind("127.0.0.1", 0).await.unwrap(), app, limits);
+    let open = |connections| {
+        let line = format!(r#"http_connections_active{{service="test"}} {connections}"#);
+        metrics.render().unwrap().lines().any(|is| is == line)
+    };
+    let mut peer = Peer::narrow(&server).await;
+    peer.get("/").await;
+    peer.head().await;
+    assert!(open(1));
+    eventually("it is closed", async || open(0)).await;
 }
 
 #[tokio::test]

@@ -38,9 +38,15 @@ pub(crate) async fn serve(app: Router, limits: Limits) -> Server {
 }
 
 pub(crate) fn serve_on(listener: TcpListener, app: Router, limits: Limits) -> Server {
+    counted(listener, app, limits).0
+}
+
+/// A server, and what it counts.
+pub(crate) fn counted(listener: TcpListener, app: Router, limits: Limits) -> (Server, Metrics) {
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
-    tokio::spawn(server::serve(listener, app, Metrics::new("test").unwrap(), limits, shutdown.clone()));
-    Server::new(address, shutdown)
+    let metrics = Metrics::new("test").unwrap();
+    tokio::spawn(server::serve(listener, app, metrics.clone(), limits, shutdown.clone()));
+    (Server::new(address, shutdown), metrics)
 }
 
 impl Server {

@@ -96,9 +96,9 @@ fn totals_can_say(filter: &ItemFilter) -> bool {
         && filter.tag.is_none()
 }
 
-/// Whether a list goes through few rows: no counting, no depth.
+/// Whether a list goes through few rows, and brings few: no counting, no depth, no large page.
 pub(super) fn is_quick(query: &ItemQuery) -> bool {
-    totals_can_say(&query.filter) && query.page.offset() < 1000
+    totals_can_say(&query.filter) && query.page.offset() < 1000 && query.page.limit <= 25
 }
 
 /// A listing alone.
