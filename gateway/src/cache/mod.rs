@@ -131,14 +131,15 @@ impl ResponseCache {
 
     /// Answers a read from the cache, or with what `load` gives, which is then kept.
     ///
-    /// Concurrent misses of one key at one generation share one `load`.
-    pub async fn read<T, F>(&self, call: &Call, key: Key, load: F) -> Result<Response, Problem>
+    /// Concurrent misses of one key at one generation share one `load`. A hit does not even begin one: its future is large.
+    pub async fn read<T, F>(&self, call: &Call, key: Key, load: impl FnOnce() -> F) -> Result<Response, Problem>
     where
         T: Serialize,
         F: Future<Output = Result<T, Problem>> + Send + 'static,
     {
+        let load = || Box::pin(load());
         let Some(cache) = self.cache.as_ref().filter(|_| !call.bypass_cache) else {
-            return Ok(Entry::new(&load.await?, Arc::default())?.respond(XCache::Bypass, call));
+            return Ok(Entry::new(&load().await?, Arc::default())?.respond(XCache::Bypass, call));
         };
         let generations = match cache.lookup(&key).await {
             Ok(Lookup::Hit(entry)) => {
@@ -148,12 +149,13 @@ impl ResponseCache {
             Ok(Lookup::Miss(generations)) => generations,
             Err(error) => {
                 tracing::debug!(%error, "bypassing the cache");
-                return Ok(Entry::new(&load.await?, Arc::default())?.respond(XCache::Bypass, call));
+                return Ok(Entry::new(&load().await?, Arc::default())?.respond(XCache::Bypass, call));
             }
         };
         self.misses.count(&key);
         let made = {
             let (cache, key, generations) = (Arc::clone(cache), key.clone(), Arc::clone(&generations));
+            let load = load();
             async move {
                 // Another flight may have landed since the look-up.
                 if let Ok(Lookup::Hit(entry)) = cache.lookup(&key).await {

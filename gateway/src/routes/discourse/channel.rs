@@ -137,13 +137,14 @@ pub(crate) async fn list_channels(
 ) -> Result<Response, Problem> {
     const ROUTE: &str = "/discourse/channels";
     let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.caller.id), vec![Tag::Channels]);
-    let ListChannels { kind, zone, created_by, page, limit } = query;
-    let kind = kind.map(|kind| rpc::ChannelType::from(kind).into());
-    let request = call.repeatable(rpc::ListChannelsRequest { r#type: kind, zone, created_by, page, limit });
-    let mut client = app.discourse();
-    app.cache
-        .read(&call, key, async move { ChannelList::try_from(client.list_channels(request).await?.into_inner()) })
-        .await
+    let load = || {
+        let ListChannels { kind, zone, created_by, page, limit } = query;
+        let kind = kind.map(|kind| rpc::ChannelType::from(kind).into());
+        let request = call.repeatable(rpc::ListChannelsRequest { r#type: kind, zone, created_by, page, limit });
+        let mut client = app.discourse();
+        async move { ChannelList::try_from(client.list_channels(request).await?.into_inner()) }
+    };
+    app.cache.read(&call, key, load).await
 }
 
 /// The id of a channel.
@@ -223,12 +224,14 @@ pub(crate) async fn get_channel(
     let viewer = Viewer::Only(call.caller.id);
     let path = format!("/discourse/channel/{id}");
     let key = Key::get("/discourse/channel/{id}", &path, &query, viewer, vec![Tag::Channel(id)]);
-    let ListPosts { topic, page, limit } = query;
-    let topic = topic.map(|topic| rpc::Topic::from(topic).into());
-    let (mut client, request) = (app.discourse(), call.repeatable(rpc::GetChannelRequest { id, topic, page, limit }));
-    app.cache
-        .read(&call, key, async move { ChannelPage::try_from(client.get_channel(request).await?.into_inner()) })
-        .await
+    let load = || {
+        let ListPosts { topic, page, limit } = query;
+        let topic = topic.map(|topic| rpc::Topic::from(topic).into());
+        let request = call.repeatable(rpc::GetChannelRequest { id, topic, page, limit });
+        let mut client = app.discourse();
+        async move { ChannelPage::try_from(client.get_channel(request).await?.into_inner()) }
+    };
+    app.cache.read(&call, key, load).await
 }
 
 /// A channel to open.

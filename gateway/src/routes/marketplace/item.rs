@@ -195,8 +195,11 @@ impl TryFrom<rpc::ListItemsResponse> for ItemList {
 pub(crate) async fn list_items(app: State, call: Call, Query(query): Query<ListItems>) -> Result<Response, Problem> {
     const ROUTE: &str = "/marketplace/list";
     let key = Key::get(ROUTE, ROUTE, &query, Viewer::Anyone, vec![Tag::List]);
-    let (mut client, request) = (app.marketplace(), call.repeatable(query.into()));
-    app.cache.read(&call, key, async move { ItemList::try_from(client.list_items(request).await?.into_inner()) }).await
+    let load = || {
+        let (mut client, request) = (app.marketplace(), call.repeatable(query.into()));
+        async move { ItemList::try_from(client.list_items(request).await?.into_inner()) }
+    };
+    app.cache.read(&call, key, load).await
 }
 
 /// The id of an item, in lower case: one item has one cache key, however its id was written.
@@ -266,8 +269,11 @@ pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>)
     // It depends on the list too: the seller's counts change with every listing and sale of theirs.
     let tags = vec![Tag::Item(id.clone()), Tag::List];
     let key = Key::get("/marketplace/item/{id}", &format!("/marketplace/item/{id}"), &(), Viewer::Anyone, tags);
-    let (mut client, request) = (app.marketplace(), call.repeatable(rpc::GetItemRequest { id }));
-    app.cache.read(&call, key, async move { ItemPage::try_from(client.get_item(request).await?.into_inner()) }).await
+    let load = || {
+        let (mut client, request) = (app.marketplace(), call.repeatable(rpc::GetItemRequest { id }));
+        async move { ItemPage::try_from(client.get_item(request).await?.into_inner()) }
+    };
+    app.cache.read(&call, key, load).await
 }
 
 /// A word to find an item by: 1 to 50 characters.
