@@ -261,6 +261,34 @@ async fn what_was_read_and_is_so_no_longer_throws_the_purchase_back() {
     assert_sound(&store).await;
 }
 
+#[tokio::test]
+async fn a_deposit_on_top_of_one_that_was_not_seen_is_thrown_back() {
+    let scratch = Scratch::new();
+    let (store, owner, limits) = (scratch.store(1_000).await, user("owner"), Options::default().deposit_limit);
+    amounts(&store, &owner).await;
+    let of_owner = doc! { "_id": owner.id.to_string() };
+    let seen = async || {
+        let account = store.transactions.collections.accounts.find_one(of_owner.clone()).await;
+        account.expect("finds").expect("is there")
+    };
+    let deposit = || Deposit::new(owner.clone(), usd(1), None, time::now());
+    let mut before = amounts(&store, &owner).await;
+    // Neither the first of all nor a later one.
+    for _ in 0..2 {
+        let stale = seen().await;
+        store.deposit(deposit()).await.expect("no failure").expect("deposits");
+        before[0] += 1;
+        let what = (deposit(), stale, limits);
+        let late = store
+            .transactions
+            .try_once(&what, &|act, (deposit, stale, limits)| ledger::deposit(act, deposit, stale, limits).boxed());
+        let late = late.await;
+        assert!(matches!(late, Err(transaction::Halt::Changed)), "{late:?}");
+        assert_eq!(amounts(&store, &owner).await, before, "the treasury's debit was taken back");
+    }
+    assert_sound(&store).await;
+}
+
 /// A sale of `item` for more than a buyer has.
 fn overdrawn(item: &Item, buyer: &Caller) -> Transaction {
     Transaction {
