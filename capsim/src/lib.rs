@@ -81,7 +81,7 @@ impl System {
             clock: kernel::Clock::system(),
         };
         let items = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy)?);
-        let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir)?);
+        let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir, &economy.idempotency)?);
 
         let mut system = Self {
             data_dir,

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use kernel::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations, words};
 use runtime::trace;
+use serde::{Deserialize, Serialize};
+use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -20,8 +22,11 @@ words! {
     }
 }
 
+/// Name of the RPC that opens one.
+const CREATE: &str = "CreateChannel";
+
 /// A place to argue in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Channel {
     pub id: i64,
     pub name: String,
@@ -65,7 +70,7 @@ pub fn admit(channel: Option<Channel>, viewer: Option<Uuid>) -> Result<Channel, 
 }
 
 /// Why a channel cannot be entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
 pub enum ChannelError {
     #[error("there is no such channel")]
     NotFound,
@@ -84,7 +89,7 @@ impl From<ChannelError> for Error {
 }
 
 /// A channel to open, its limits checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewChannel {
     pub name: String,
     pub description: String,
@@ -101,6 +106,12 @@ impl NewChannel {
             kind,
             zone: violations.text("zone", zone, 0..=100),
         }
+    }
+
+    /// The channel that it is from now on.
+    pub fn opened(self, id: i64, created_by: Uuid, now: DateTime<Utc>) -> Channel {
+        let Self { name, description, kind, zone } = self;
+        Channel { id, name, description, kind, zone, created_by, created_at: now, updated_at: now }
     }
 }
 
@@ -155,10 +166,15 @@ pub async fn read(store: &dyn Store, viewer: Option<Caller>, query: PostQuery) -
     Ok(ChannelPage { channel, posts, info: query.page.of(total) })
 }
 
-/// Opens a channel in the caller's name.
-pub async fn create(store: &dyn Store, creator: Caller, channel: NewChannel) -> Result<Channel, Error> {
+/// Opens a channel in the caller's name. With a key, a retry is told of the channel that the first try opened.
+pub async fn create(
+    store: &dyn Store,
+    creator: Caller,
+    (channel, key): (NewChannel, Option<Key>),
+) -> Result<Channel, Error> {
+    let claim = key.map(|key| Claim::new(creator.id, CREATE, key, &channel));
     Ok(store
-        .create_channel(creator.id, channel, time::now())
+        .create_channel(creator.id, channel, claim, time::now())
         .instrument(trace::store(store.backend(), "channels.create"))
         .await?)
 }

@@ -25,6 +25,9 @@ pub struct Config {
 
     #[command(flatten)]
     pub storage: storage::data_dir::Options,
+    #[command(flatten)]
+    pub idempotency: storage::idempotency::Options,
+
     /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
     #[arg(long)]
     pub health_check: bool,

@@ -7,6 +7,7 @@ use kernel::{
     word::UnknownWord,
 };
 use proto::{discourse as pb, time};
+use storage::idempotency::Key;
 use uuid::Uuid;
 
 use crate::{
@@ -43,21 +44,27 @@ pub(crate) fn post_query(request: pb::GetChannelRequest) -> Result<PostQuery, Er
     Ok(query)
 }
 
-pub(crate) fn new_channel(request: pb::CreateChannelRequest) -> Result<NewChannel, Error> {
+pub(crate) fn new_channel(request: pb::CreateChannelRequest) -> Result<(NewChannel, Option<Key>), Error> {
     let mut violations = Violations::default();
     let kind = channel_type(request.r#type, &mut violations).unwrap_or(ChannelType::Public);
     let channel = NewChannel::new(&request.name, &request.description, kind, &request.zone, &mut violations);
+    let key = key(request.idempotency_key, &mut violations);
     violations.into_result()?;
-    Ok(channel)
+    Ok((channel, key))
 }
 
-pub(crate) fn new_post(request: pb::CreatePostRequest) -> Result<NewPost, Error> {
+pub(crate) fn new_post(request: pb::CreatePostRequest) -> Result<(NewPost, Option<Key>), Error> {
     let mut violations = Violations::default();
     let topic = topic(request.topic, &mut violations);
-    let pb::CreatePostRequest { channel_id, title, content, is_pinned, .. } = request;
+    let pb::CreatePostRequest { channel_id, title, content, is_pinned, idempotency_key, .. } = request;
     let post = NewPost::new(channel_id, &title, &content, topic, is_pinned, &mut violations);
+    let key = key(idempotency_key, &mut violations);
     violations.into_result()?;
-    Ok(post)
+    Ok((post, key))
+}
+
+fn key(key: Option<String>, violations: &mut Violations) -> Option<Key> {
+    key.and_then(|key| violations.ok("idempotency_key", key.parse()))
 }
 
 pub(crate) fn channel_list(list: ChannelList) -> pb::ListChannelsResponse {
@@ -198,10 +205,12 @@ mod tests {
         assert_eq!(fields(channel_query(query)), ["type", "zone", "created_by", "page", "limit"]);
         let query = pb::GetChannelRequest { id: 0, topic: Some(-1), page: None, limit: Some(0) };
         assert_eq!(fields(post_query(query)), ["id", "topic", "limit"]);
-        let channel = pb::CreateChannelRequest { r#type: 4, ..Default::default() };
-        assert_eq!(fields(new_channel(channel)), ["type", "name"]);
-        let post = pb::CreatePostRequest { topic: 5, ..Default::default() };
-        assert_eq!(fields(new_post(post)), ["topic", "channel_id", "content"]);
+        let idempotency_key = Some("k".repeat(256));
+        let channel =
+            pb::CreateChannelRequest { r#type: 4, idempotency_key: idempotency_key.clone(), ..Default::default() };
+        assert_eq!(fields(new_channel(channel)), ["type", "name", "idempotency_key"]);
+        let post = pb::CreatePostRequest { topic: 5, idempotency_key, ..Default::default() };
+        assert_eq!(fields(new_post(post)), ["topic", "channel_id", "content", "idempotency_key"]);
     }
 
     #[test]
@@ -210,7 +219,7 @@ mod tests {
         let query = channel_query(query).expect("accepted");
         assert_eq!((query.kind, query.zone, query.page), (None, None, Page { page: 1, limit: 20 }));
         let channel = pb::CreateChannelRequest { name: "agora".to_owned(), ..Default::default() };
-        assert_eq!(new_channel(channel).expect("accepted").kind, ChannelType::Public);
+        assert_eq!(new_channel(channel).expect("accepted").0.kind, ChannelType::Public);
     }
 
     #[test]

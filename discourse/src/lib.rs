@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
 use runtime::replica::Replica;
+use storage::idempotency;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -54,5 +55,9 @@ pub async fn serve(
     let replica = Replica::new("discourse", SERVICE, instance.clone(), store.backend(), pool).await?;
     let mut routes = RoutesBuilder::default();
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
-    replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown).await
+    let (served, ()) = tokio::join!(
+        replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
+        idempotency::sweep(|at| store.forget_outcomes(at), &shutdown),
+    );
+    served
 }

@@ -20,7 +20,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     }
     let _telemetry = telemetry::init(&config.telemetry, "discourse", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
-    let store = store::open(config.database_url.as_ref().map(Secret::reveal), &config.storage)?;
+    let store = store::open(config.database_url.as_ref().map(Secret::reveal), &config.storage, &config.idempotency)?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "listening");
     discourse::serve(listener, config.instance_id, store, shutdown).await

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use kernel::{Caller, Error, Kind, time, validate::Violations};
 use runtime::trace;
+use serde::{Deserialize, Serialize};
+use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -12,8 +14,11 @@ use crate::{
     topic::Topic,
 };
 
+/// Name of the RPC that makes one.
+const CREATE: &str = "CreatePost";
+
 /// Something said in a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Post {
     pub id: i64,
     pub channel_id: i64,
@@ -28,7 +33,7 @@ pub struct Post {
 }
 
 /// A post to make, its limits checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewPost {
     pub channel_id: i64,
     pub title: String,
@@ -55,10 +60,16 @@ impl NewPost {
         let topic = topic.unwrap_or_else(|| Topic::of(&title, &content));
         Self { channel_id, title, content, topic, is_pinned }
     }
+
+    /// The post that it is from now on.
+    pub fn made(self, id: i64, author_id: Uuid, now: DateTime<Utc>) -> Post {
+        let Self { channel_id, title, content, topic, is_pinned } = self;
+        Post { id, channel_id, author_id, title, content, topic, is_pinned, created_at: now, updated_at: now }
+    }
 }
 
 /// Why a post is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
 pub enum PostError {
     #[error(transparent)]
     Channel(#[from] ChannelError),
@@ -87,10 +98,11 @@ pub fn permit(channel: Option<&Channel>, author: Uuid, post: &NewPost) -> Result
     Ok(())
 }
 
-/// Posts in the caller's name; every [`PostError`].
-pub async fn create(store: &dyn Store, author: Caller, post: NewPost) -> Result<Post, Error> {
+/// Posts in the caller's name; every [`PostError`]. With a key, a retry ends as the first try did.
+pub async fn create(store: &dyn Store, author: Caller, (post, key): (NewPost, Option<Key>)) -> Result<Post, Error> {
+    let claim = key.map(|key| Claim::new(author.id, CREATE, key, &post));
     Ok(store
-        .create_post(author.id, post, time::now())
+        .create_post(author.id, post, claim, time::now())
         .instrument(trace::store(store.backend(), "posts.create"))
         .await??)
 }

@@ -5,6 +5,7 @@
 //! | which routes there are | [`routes`], a table |
 //! | one route: its types, its docs, its handler | `routes/{marketplace,discourse}/…`, `routes/auth.rs`, `routes/ops.rs` |
 //! | what happens around every request | [`middleware`], one function |
+//! | calls that are safe to repeat | `idempotency` |
 //! | bodies, and places in flight | `body`, `in_flight` |
 //! | round robin, ejection, retries, deadlines | the crate `upstream` |
 //! | the response cache and its generations | [`cache`] |
@@ -22,6 +23,7 @@ mod call;
 pub mod config;
 pub mod error;
 mod extract;
+mod idempotency;
 mod in_flight;
 mod middleware;
 mod openapi;

@@ -38,7 +38,7 @@ pub fn openapi() -> OpenApi {
     ),
     tags(
         (name = "auth", description = "Users and tokens"),
-        (name = "marketplace", description = "Listings, purchases with exact money, wallets"),
+        (name = "marketplace", description = "Listings, purchases with exact money, deposits, wallets"),
         (name = "discourse", description = "Channels and posts"),
         (name = "operations", description = "How the system is")
     ),

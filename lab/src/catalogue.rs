@@ -56,7 +56,7 @@ pub const SERVICES: &[Service] = &[
         ports: &[3001, 3002, 3003],
         grpc: Some(proto::marketplace::marketplace_server::SERVICE_NAME),
         store: StoreKind::MongoDb,
-        environment: &["OPENING_BALANCE", "IDEMPOTENCY_TTL"],
+        environment: &["OPENING_BALANCE", "DEPOSIT_LIMIT", "IDEMPOTENCY_TTL"],
         embedded: Some(marketplace),
     },
     Service {
@@ -64,7 +64,7 @@ pub const SERVICES: &[Service] = &[
         ports: &[4001, 4002, 4003],
         grpc: Some(proto::discourse::discourse_server::SERVICE_NAME),
         store: StoreKind::PostgreSql,
-        environment: &[],
+        environment: &["IDEMPOTENCY_TTL"],
         embedded: Some(discourse),
     },
 ];
@@ -114,8 +114,8 @@ fn marketplace(data: &DataDir, settings: &Settings) -> anyhow::Result<Embedded> 
     Ok(Embedded { serve: Arc::new(serve), ledger })
 }
 
-fn discourse(data: &DataDir, _: &Settings) -> anyhow::Result<Embedded> {
-    let channels = Arc::new(discourse::store::embedded::Embedded::open(data)?);
+fn discourse(data: &DataDir, settings: &Settings) -> anyhow::Result<Embedded> {
+    let channels = Arc::new(discourse::store::embedded::Embedded::open(data, &settings.economy.idempotency)?);
     let serve = move |listener, name, stop| {
         Box::pin(discourse::serve(listener, name, Arc::clone(&channels) as _, stop)) as BoxFuture<'static, _>
     };

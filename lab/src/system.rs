@@ -59,7 +59,8 @@ impl Settings {
             ("AUTH_RATE_LIMIT", gateway.auth_rate_limit.to_string()),
             ("CALLS_AT_ONCE", gateway.calls_at_once.to_string()),
             ("OPENING_BALANCE", economy.opening_balance.to_string()),
-            ("IDEMPOTENCY_TTL", economy.idempotency_ttl.as_secs().to_string()),
+            ("DEPOSIT_LIMIT", economy.deposit_limit.to_string()),
+            ("IDEMPOTENCY_TTL", economy.idempotency.idempotency_ttl.as_secs().to_string()),
         ];
         let proxies: Vec<_> = gateway.trusted_proxies.iter().map(ToString::to_string).collect();
         if !proxies.is_empty() {

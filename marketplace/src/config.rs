@@ -1,9 +1,9 @@
 //! What one replica is told by flags and environment, parsed once in `main`.
 
-use std::time::Duration;
-
-use clap::{Args, Parser, value_parser};
+use clap::{Args, Parser};
 use kernel::Secret;
+
+use crate::wallet::Amounts;
 
 /// A replica of the marketplace: listings, purchases and wallets over gRPC.
 #[derive(Clone, Debug, Parser)]
@@ -44,34 +44,31 @@ pub struct Config {
 #[derive(Args, Clone, Debug)]
 #[group(skip)]
 pub struct Options {
-    /// Whole units of each currency that a wallet opens with, 0 to 92233720368.
+    /// What a wallet opens with, an amount a currency; one that is left out is 0.
     ///
-    /// The treasury can issue 92233720368 BTC in all: at the default that is 92233 wallets.
-    // The upper bound is what fits 64 bits in the smallest of units, the satoshi.
-    #[arg(
-        long,
-        env = "OPENING_BALANCE",
-        default_value_t = Options::default().opening_balance,
-        value_parser = value_parser!(i64).range(0..=92_233_720_368),
-    )]
-    pub opening_balance: i64,
+    /// The treasury can issue 2^63 minor units of each currency in all: at the default that is 4.6 billion wallets (BTC).
+    #[arg(long, env = "OPENING_BALANCE", default_value = OPENING_BALANCE)]
+    pub opening_balance: Amounts,
 
-    /// How long a purchase with an Idempotency-Key is remembered, seconds (1 to 31536000); 7 days by default. A refusal
-    /// is for an hour at most.
-    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "604800", value_parser = ttl)]
-    pub idempotency_ttl: Duration,
+    /// What a user can deposit a day (UTC), an amount a currency; one that is left out cannot be deposited.
+    #[arg(long, env = "DEPOSIT_LIMIT", default_value = DEPOSIT_LIMIT)]
+    pub deposit_limit: Amounts,
+
+    #[command(flatten)]
+    pub idempotency: storage::idempotency::Options,
 }
 
-fn ttl(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
-        _ => Err("must be a whole number of seconds, 1 to 31536000".to_owned()),
-    }
-}
+const OPENING_BALANCE: &str = "USD:1000000,EUR:1000000,GOLD:1000,BTC:20";
+const DEPOSIT_LIMIT: &str = "USD:10000,EUR:10000,GOLD:10,BTC:0.2";
 
 impl Default for Options {
     fn default() -> Self {
-        Self { opening_balance: 1_000_000, idempotency_ttl: Duration::from_secs(7 * 24 * 3600) }
+        let parse = |amounts: &str| amounts.parse().unwrap_or(Amounts::NONE);
+        Self {
+            opening_balance: parse(OPENING_BALANCE),
+            deposit_limit: parse(DEPOSIT_LIMIT),
+            idempotency: storage::idempotency::Options::default(),
+        }
     }
 }
 
@@ -84,30 +81,27 @@ mod tests {
     }
 
     #[test]
-    fn the_opening_balance_holds_at_the_edges_and_not_past_them() {
-        for value in ["0", "92233720368"] {
-            let config = parse("--opening-balance", value).expect("valid");
-            assert_eq!(config.options.opening_balance.to_string(), value);
-        }
-        for value in ["-1", "92233720369", "1.5", ""] {
-            let error = Config::try_parse_from(["marketplace", &format!("--opening-balance={value}")]);
-            let error = error.expect_err("invalid").to_string();
-            assert!(error.contains("OPENING_BALANCE"), "{error}");
+    fn opening_balance_and_deposit_limit_are_amounts_a_currency() {
+        let default = Config::try_parse_from(["marketplace"]).expect("valid").options;
+        assert_eq!(default.opening_balance.to_string(), "USD:1000000.00,EUR:1000000.00,BTC:20.00000000,GOLD:1000.0000");
+        assert_eq!(default.deposit_limit.to_string(), "USD:10000.00,EUR:10000.00,BTC:0.20000000,GOLD:10.0000");
+        assert_eq!(Options::default().opening_balance, default.opening_balance);
+        assert_eq!(Options::default().deposit_limit, default.deposit_limit);
+        for (flag, variable) in [("--opening-balance", "OPENING_BALANCE"), ("--deposit-limit", "DEPOSIT_LIMIT")] {
+            for wrong in ["1000000", "USD:-1", "DOGE:1", ""] {
+                let error = Config::try_parse_from(["marketplace".to_owned(), format!("{flag}={wrong}")]);
+                let error = error.expect_err("invalid").to_string();
+                assert!(error.contains(flag) || error.contains(variable), "{error}");
+            }
         }
     }
 
+    /// Of each currency, more wallets than there are people.
     #[test]
-    fn idempotency_keys_are_kept_for_a_second_to_a_year() {
-        for value in ["1", "31536000"] {
-            let config = parse("--idempotency-ttl", value).expect("valid");
-            assert_eq!(config.options.idempotency_ttl.as_secs().to_string(), value);
+    fn the_treasury_lasts_for_billions_of_wallets() {
+        for amount in Options::default().opening_balance.iter() {
+            assert!(i64::MAX / amount.minor_units > 4_000_000_000, "{amount}");
         }
-        for value in ["0", "31536001", "7d"] {
-            let error = parse("--idempotency-ttl", value).expect_err("invalid");
-            assert!(error.contains("idempotency-ttl") && error.contains("1 to 31536000"), "{error}");
-        }
-        let default = Config::try_parse_from(["marketplace"]).expect("valid").options;
-        assert_eq!(default.idempotency_ttl, Options::default().idempotency_ttl);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kernel::{
     word::UnknownWord,
 };
 use proto::{marketplace as pb, time};
+use storage::idempotency::Key;
 use uuid::Uuid;
 
 use crate::{
@@ -18,8 +19,9 @@ use crate::{
         self, Category, Item, ItemDetails, ItemFilter, ItemPage, ItemQuery, ItemStatus, NewItem, PriceRank, Seller,
         Sort,
     },
+    ledger::EntryKind,
     purchase::{Order, Sale, Transaction, TransactionStatus, TransactionType},
-    wallet::Wallet,
+    wallet::{EntryPage, EntryQuery, Wallet, WalletEntry},
 };
 
 const REQUIRED: &str = "is required";
@@ -52,7 +54,7 @@ pub(crate) fn item_id(request: pb::GetItemRequest) -> Result<ObjectId, Error> {
     checked(id, violations)
 }
 
-pub(crate) fn new_item(request: pb::CreateItemRequest) -> Result<NewItem, Error> {
+pub(crate) fn new_item(request: pb::CreateItemRequest) -> Result<(NewItem, Option<Key>), Error> {
     let mut violations = Violations::default();
     let name = violations.text("name", &request.name, item::NAME_LENGTH);
     let description = violations.text("description", &request.description, item::DESCRIPTION_LENGTH);
@@ -62,17 +64,51 @@ pub(crate) fn new_item(request: pb::CreateItemRequest) -> Result<NewItem, Error>
     let category = category(request.category, &mut violations);
     let price = price(request.price, &mut violations);
     let tags = item::tags(request.tags, &mut violations);
+    let key = key(request.idempotency_key, &mut violations);
     let (category, price) = checked(category.zip(price), violations)?;
-    Ok(NewItem { name, description, category, price, is_premium: request.is_premium, tags })
+    Ok((NewItem { name, description, category, price, is_premium: request.is_premium, tags }, key))
 }
 
-pub(crate) fn order(request: pb::PurchaseItemRequest) -> Result<Order, Error> {
+pub(crate) fn order(request: pb::PurchaseItemRequest) -> Result<(Order, Option<Key>), Error> {
     let mut violations = Violations::default();
     let item_id = id::parse("item_id", &request.item_id, &mut violations);
     let kind = transaction_type(request.r#type, &mut violations);
-    let idempotency_key = request.idempotency_key.and_then(|key| violations.ok("idempotency_key", key.parse()));
+    let key = key(request.idempotency_key, &mut violations);
     let item_id = checked(item_id, violations)?;
-    Ok(Order { item_id, kind, idempotency_key })
+    Ok((Order { item_id, kind }, key))
+}
+
+pub(crate) fn deposit(request: pb::DepositRequest) -> Result<(Money, Option<Key>), Error> {
+    let mut violations = Violations::default();
+    let amount = violations.ok("amount", request.amount.ok_or(REQUIRED));
+    let amount = amount.and_then(|pb::Money { currency: number, minor_units }| {
+        if minor_units <= 0 {
+            violations.add("amount", "must be more than 0");
+        }
+        if number == 0 {
+            violations.add("currency", REQUIRED);
+        }
+        Some(Money { currency: currency(number, &mut violations)?, minor_units })
+    });
+    let key = key(request.idempotency_key, &mut violations);
+    Ok((checked(amount, violations)?, key))
+}
+
+pub(crate) fn entry_query(request: pb::ListWalletEntriesRequest) -> Result<EntryQuery, Error> {
+    let mut violations = Violations::default();
+    let page = Page::parse(request.page, request.limit, &mut violations);
+    let before = request.cursor.and_then(|cursor| {
+        if request.page.is_some() {
+            violations.add("cursor", "must not be given together with page");
+        }
+        violations.ok("cursor", cursor.parse().map_err(|_| "must be the cursor of a page"))
+    });
+    violations.into_result()?;
+    Ok(before.map_or(EntryQuery::Page(page), |before| EntryQuery::Before { before, limit: page.limit }))
+}
+
+fn key(key: Option<String>, violations: &mut Violations) -> Option<Key> {
+    key.and_then(|key| violations.ok("idempotency_key", key.parse()))
 }
 
 pub(crate) fn item_page(page: ItemPage) -> pb::ListItemsResponse {
@@ -99,7 +135,10 @@ pub(crate) fn sale(sale: Sale) -> pb::PurchaseItemResponse {
 }
 
 pub(crate) fn wallet(wallet: Wallet) -> pb::GetWalletResponse {
-    pb::GetWalletResponse { user_id: wallet.owner.to_string(), balances: wallet.balances.map(to_money).to_vec() }
+    pb::GetWalletResponse {
+        user_id: wallet.owner.to_string(),
+        balances: wallet.balances.iter().map(to_money).collect(),
+    }
 }
 
 /// A value whose absence was noted as a violation.
@@ -178,6 +217,40 @@ fn bound(
 
 fn user_id(field: &'static str, text: &str, violations: &mut Violations) -> Option<Uuid> {
     violations.ok(field, Uuid::try_parse(text).map_err(|_| "must be a UUID"))
+}
+
+pub(crate) fn deposited(entry: WalletEntry) -> pb::DepositResponse {
+    pb::DepositResponse { entry: Some(to_entry(entry)) }
+}
+
+pub(crate) fn entry_page(page: EntryPage) -> pb::ListWalletEntriesResponse {
+    let PageInfo { page: number, limit, total, pages } = page.info;
+    pb::ListWalletEntriesResponse {
+        entries: page.entries.into_iter().map(to_entry).collect(),
+        pagination: Some(pb::Pagination { page: number, limit, total, pages }),
+        cursor: page.next.map(|next| next.to_string()),
+    }
+}
+
+fn to_entry(entry: WalletEntry) -> pb::WalletEntry {
+    pb::WalletEntry {
+        number: entry.number,
+        kind: match entry.kind {
+            EntryKind::Issue => pb::EntryKind::Issue,
+            EntryKind::Sale => pb::EntryKind::Sale,
+            EntryKind::Settlement => pb::EntryKind::Settlement,
+            EntryKind::Release => pb::EntryKind::Release,
+            EntryKind::Refund => pb::EntryKind::Refund,
+            EntryKind::Deposit => pb::EntryKind::Deposit,
+            EntryKind::Tax => pb::EntryKind::Tax,
+            EntryKind::Transfer => pb::EntryKind::Transfer,
+        }
+        .into(),
+        amount: Some(to_money(entry.amount)),
+        balance: Some(to_money(Money { minor_units: entry.balance, ..entry.amount })),
+        reference: entry.reference,
+        created_at: Some(time::to_proto(entry.at)),
+    }
 }
 
 fn to_item(item: Item) -> pb::Item {

@@ -87,11 +87,10 @@ mod tests {
             is_premium: false,
             tags: vec![],
         };
-        let item = item::create(&store, &economy, seller, new).await.expect("creates");
-        let order = |key: &str| Order {
-            item_id: item.id,
-            kind: TransactionType::Purchase,
-            idempotency_key: Some(key.parse().expect("key")),
+        let item = item::create(&store, &economy, seller, (new, None)).await.expect("creates");
+        let order = |key: &str| {
+            let order = Order { item_id: item.id, kind: TransactionType::Purchase };
+            (order, Some(key.parse().expect("key")))
         };
         for _ in 0..3 {
             purchase::purchase(&store, &economy, buyer.clone(), order("once")).await.expect("buys");

@@ -11,6 +11,8 @@ use kernel::{
     words,
 };
 use runtime::trace;
+use serde::{Deserialize, Serialize};
+use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -60,7 +62,7 @@ words! {
 }
 
 /// A listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Item {
     pub id: ObjectId,
     pub name: String,
@@ -97,8 +99,11 @@ pub struct ItemDetails {
 /// Transactions shown with an item at most.
 pub const HISTORY: i64 = 10;
 
+/// Name of the RPC that makes one.
+const CREATE: &str = "CreateItem";
+
 /// What a seller says of a new listing, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct NewItem {
     pub name: String,
     pub description: String,
@@ -106,6 +111,26 @@ pub struct NewItem {
     pub price: Money,
     pub is_premium: bool,
     pub tags: Vec<String>,
+}
+
+impl NewItem {
+    /// The listing that it is from now on, to be sold.
+    pub(crate) fn listed(self, seller_id: Uuid, now: DateTime<Utc>) -> Item {
+        let Self { name, description, category, price, is_premium, tags } = self;
+        Item {
+            id: id::next(),
+            name,
+            description,
+            category,
+            price,
+            seller_id,
+            status: ItemStatus::Available,
+            is_premium,
+            tags,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// What a listing must be to be listed; what is left out matches everything.
@@ -142,18 +167,13 @@ pub struct ItemPage {
 }
 
 /// There is no item of that id: `item_not_found`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("there is no such item")]
 pub struct ItemNotFound;
 
-impl ItemNotFound {
-    pub const KIND: Kind = Kind::NotFound;
-    pub const REASON: &str = "item_not_found";
-}
-
 impl From<ItemNotFound> for Error {
     fn from(error: ItemNotFound) -> Self {
-        Self::new(ItemNotFound::KIND, ItemNotFound::REASON, error.to_string())
+        Self::new(Kind::NotFound, "item_not_found", error.to_string())
     }
 }
 
@@ -226,25 +246,22 @@ pub async fn get(store: &dyn Store, id: ObjectId) -> Result<ItemDetails, Error> 
     Ok(store.item(id).instrument(trace::store(store.backend(), "items.get")).await?.ok_or(ItemNotFound)?)
 }
 
-/// Puts something up for sale in the seller's name.
-pub async fn create(store: &dyn Store, economy: &Economy, seller: Caller, new: NewItem) -> Result<Item, Error> {
-    let now = time::now();
-    let NewItem { name, description, category, price, is_premium, tags } = new;
-    let item = Item {
-        id: id::next(),
-        name,
-        description,
-        category,
-        price,
-        seller_id: seller.id,
-        status: ItemStatus::Available,
-        is_premium,
-        tags,
-        created_at: now,
-        updated_at: now,
-    };
-    store.create_item(&seller, &item).instrument(trace::store(store.backend(), "items.create")).await?;
-    economy.listed(item.category);
+/// Puts something up for sale in the seller's name. With a key, a retry is told of the listing that the first try made, as
+/// it was then.
+pub async fn create(
+    store: &dyn Store,
+    economy: &Economy,
+    seller: Caller,
+    (new, key): (NewItem, Option<Key>),
+) -> Result<Item, Error> {
+    let claim = key.map(|key| Claim::new(seller.id, CREATE, key, &new));
+    let item = new.listed(seller.id, time::now());
+    let id = item.id;
+    let created = store.create_item(&seller, item, claim);
+    let item = created.instrument(trace::store(store.backend(), "items.create")).await?;
+    if item.id == id {
+        economy.listed(item.category);
+    }
     Ok(item)
 }
 

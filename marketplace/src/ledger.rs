@@ -1,11 +1,14 @@
 //! The ledger: all money that is, and the watch over it.
 //!
-//! Every movement is an entry that debits one account and credits another by the same amount. Money comes into being as
-//! a debit of the treasury, so that the balances of all accounts add up to zero in each currency at every instant.
+//! Every movement is an entry of the journal: two or more postings, each of an amount to one account, that add up to zero
+//! in each currency. Money comes into being as the treasury's debt, so that the balances of all accounts add up to zero in
+//! each currency at every instant. An account's postings are numbered from 1 without a gap, and each keeps the balance
+//! that it left: so a page of them is a range of numbers, and each can be held against the one before.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
-use kernel::{Currency, words};
+use chrono::{DateTime, Utc};
+use kernel::{Currency, Money, words};
 use opentelemetry::{
     KeyValue,
     metrics::{Gauge, Meter},
@@ -26,17 +29,116 @@ words! {
         /// The treasury opened a wallet.
         Issue = "issue",
         /// A buyer paid a seller.
-        Purchase = "purchase",
+        Sale = "sale",
+        /// What an order costs was put aside.
+        Settlement = "settlement",
+        /// What was put aside went to its sellers.
+        Release = "release",
+        /// What was put aside went back.
+        Refund = "refund",
+        /// The treasury gave a user what they asked for.
+        Deposit = "deposit",
+        /// The treasury took its share.
+        Tax = "tax",
+        /// From one user to another.
+        Transfer = "transfer",
     }
 }
 
-/// An account whose balance is not what its entries add up to, minor units.
+/// A change of what one account has of one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discrepancy {
+pub struct Posting {
     pub owner: String,
-    pub currency: Currency,
-    pub balance: i64,
-    pub entries: i128,
+    /// Negative where the account has less afterwards.
+    pub amount: Money,
+}
+
+/// An entry of the journal. Its postings add up to zero in each currency: it can be made in no other way.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub kind: EntryKind,
+    /// What it is for. There is one entry of a kind for each.
+    pub reference: String,
+    pub at: DateTime<Utc>,
+    postings: Vec<Posting>,
+}
+
+impl Entry {
+    /// `amounts` on their way from one account to another.
+    pub fn transfer(
+        kind: EntryKind,
+        reference: String,
+        at: DateTime<Utc>,
+        (from, to): (&str, &str),
+        amounts: impl IntoIterator<Item = Money, IntoIter: Clone>,
+    ) -> Self {
+        let amounts = amounts.into_iter();
+        let posting = |owner: &str, amount| Posting { owner: owner.to_owned(), amount };
+        let debits = amounts
+            .clone()
+            .map(|Money { currency, minor_units }| posting(from, Money { currency, minor_units: -minor_units }));
+        let credits = amounts.map(|amount| posting(to, amount));
+        Self { kind, reference, at, postings: debits.chain(credits).collect() }
+    }
+
+    /// Those that take come first: an entry that somebody cannot pay ends before anybody is paid.
+    pub fn postings(&self) -> &[Posting] {
+        &self.postings
+    }
+}
+
+/// Where the books are not right: there is a bug. Amounts are minor units.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discrepancy {
+    /// An account's balance is not what its postings add up to.
+    Balance { owner: String, currency: Currency, balance: i64, postings: i128 },
+    /// The postings of an entry do not add up to zero.
+    Entry { entry: String, currency: Currency, sum: i128 },
+    /// A posting has not the number that follows, or left another balance than the one before and its amount make.
+    Posting { owner: String, number: u64 },
+}
+
+/// Goes through the books: all postings, each account's in the order of their numbers, then all balances.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// By entry and currency.
+    entries: HashMap<(String, Currency), i128>,
+    /// By account and currency.
+    sums: HashMap<(String, Currency), i128>,
+    /// By account.
+    numbers: HashMap<String, u64>,
+    discrepancies: Vec<Discrepancy>,
+}
+
+impl Audit {
+    /// The next posting of its owner, by the name of its entry.
+    pub fn posting(&mut self, entry: String, number: u64, Posting { owner, amount }: Posting, balance: i64) {
+        let Money { currency, minor_units } = amount;
+        *self.entries.entry((entry, currency)).or_default() += i128::from(minor_units);
+        let last = self.numbers.entry(owner.clone()).or_default();
+        let sum = self.sums.entry((owner.clone(), currency)).or_default();
+        *sum += i128::from(minor_units);
+        if number != *last + 1 || i128::from(balance) != *sum {
+            self.discrepancies.push(Discrepancy::Posting { owner, number });
+        }
+        *last = number;
+    }
+
+    /// What an account has.
+    pub fn balance(&mut self, owner: String, Money { currency, minor_units: balance }: Money) {
+        let postings = self.sums.get(&(owner.clone(), currency)).copied().unwrap_or_default();
+        if i128::from(balance) != postings {
+            self.discrepancies.push(Discrepancy::Balance { owner, currency, balance, postings });
+        }
+    }
+
+    /// What is wrong: nothing unless there is a bug.
+    pub fn finish(mut self) -> Vec<Discrepancy> {
+        let unbalanced = self.entries.into_iter().filter(|(_, sum)| *sum != 0);
+        let unbalanced = unbalanced.map(|((entry, currency), sum)| Discrepancy::Entry { entry, currency, sum });
+        self.discrepancies.extend(unbalanced);
+        self.discrepancies
+    }
 }
 
 /// Records the metric `ledger_imbalance` of each currency every 5 s until `shutdown`.
@@ -66,5 +168,55 @@ async fn record(store: &dyn Store, gauge: &Gauge<i64>) {
         }
         let sum = i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
         gauge.record(sum, &[KeyValue::new("currency", currency.code())]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn usd(minor_units: i64) -> Money {
+        Money { currency: Currency::Usd, minor_units }
+    }
+
+    #[test]
+    fn a_transfer_adds_up_to_zero_in_each_currency_and_takes_first() {
+        let amounts = [usd(5), Money { currency: Currency::Btc, minor_units: i64::MAX }, usd(0)];
+        let entry = Entry::transfer(EntryKind::Sale, "x".to_owned(), Utc::now(), ("ada", "bob"), amounts);
+        for currency in Currency::ALL {
+            let of_it = entry.postings().iter().filter(|posting| posting.amount.currency == currency);
+            assert_eq!(of_it.map(|posting| i128::from(posting.amount.minor_units)).sum::<i128>(), 0, "{currency}");
+        }
+        let owners: Vec<_> = entry.postings().iter().map(|posting| posting.owner.as_str()).collect();
+        assert_eq!(owners, ["ada", "ada", "ada", "bob", "bob", "bob"]);
+    }
+
+    /// Postings of (entry, owner, number, amount, balance) against what accounts have.
+    fn audit(postings: &[(&str, &str, u64, i64, i64)], balances: &[(&str, i64)]) -> Vec<Discrepancy> {
+        let mut audit = Audit::default();
+        for (entry, owner, number, amount, balance) in postings {
+            let posting = Posting { owner: (*owner).to_owned(), amount: usd(*amount) };
+            audit.posting((*entry).to_owned(), *number, posting, *balance);
+        }
+        for (owner, balance) in balances {
+            audit.balance((*owner).to_owned(), usd(*balance));
+        }
+        audit.finish()
+    }
+
+    #[test]
+    fn an_audit_finds_what_is_wrong_and_nothing_else() {
+        let (ada, currency) = ("ada".to_owned(), Currency::Usd);
+        let (issue, back) =
+            ([("i", "t", 1, -9, -9), ("i", "ada", 1, 9, 9)], [("s", "ada", 2, -9, 0), ("s", "t", 2, 9, 0)]);
+        assert_eq!(audit(&[issue, back].concat(), &[("t", 0), ("ada", 0)]), []);
+        let wrong = Discrepancy::Balance { owner: ada.clone(), currency, balance: 8, postings: 9 };
+        assert_eq!(audit(&issue, &[("t", -9), ("ada", 8)]), [wrong]);
+        let wrong = Discrepancy::Entry { entry: "i".to_owned(), currency, sum: 9 };
+        assert_eq!(audit(&issue[1..], &[("ada", 9)]), [wrong]);
+        let gap = [issue[0], ("i", "ada", 2, 9, 9)];
+        assert_eq!(audit(&gap, &[("t", -9), ("ada", 9)]), [Discrepancy::Posting { owner: ada.clone(), number: 2 }]);
+        let off = [issue[0], ("i", "ada", 1, 9, 10)];
+        assert_eq!(audit(&off, &[("t", -9), ("ada", 9)]), [Discrepancy::Posting { owner: ada, number: 1 }]);
     }
 }

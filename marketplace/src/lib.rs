@@ -1,4 +1,4 @@
-//! The marketplace service: listings, purchases with exact money, wallets.
+//! The marketplace service: listings, purchases with exact money, deposits, wallets.
 //!
 //! One replica is [`serve`] on a port and a [`store::Store`]; replicas share the store and nothing else. A request's way
 //! is `service` (a table of the RPCs) → `convert` (protobuf to the domain, with all checks) → a domain file → the store.
@@ -7,9 +7,9 @@
 //! |---|---|
 //! | what an item is, its limits, how it is listed | [`item`] |
 //! | what a purchase checks and how it is refused | [`purchase`] |
-//! | how long a purchase with a key is remembered | [`idempotency`] |
-//! | wallets and what they open with | [`wallet`] |
-//! | where money comes from, and the watch over its sum | [`ledger`] |
+//! | deposits, and how much a day | [`deposit`] |
+//! | wallets, what they open with, and their entries | [`wallet`] |
+//! | what the books are, and the watch over their sum | [`ledger`] |
 //! | what the economy's metrics count | [`economy`] |
 //! | what a store must keep, and the stores | [`store`] |
 //! | flags and environment | [`config`] |
@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
 use runtime::replica::Replica;
+use storage::idempotency;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -26,9 +27,9 @@ use crate::{economy::Economy, service::Service, store::Store};
 
 pub mod config;
 mod convert;
+pub mod deposit;
 pub mod economy;
 mod id;
-pub mod idempotency;
 pub mod item;
 pub mod ledger;
 pub mod purchase;
@@ -69,7 +70,7 @@ pub async fn serve(
         tokio::join!(
             replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
             ledger::watch(&*store, &meter, &shutdown),
-            idempotency::sweep(&*store, &shutdown),
+            idempotency::sweep(|at| store.forget_outcomes(at), &shutdown),
         )
     };
     tokio::select! {

@@ -6,7 +6,7 @@ use proto::marketplace::{self as pb, marketplace_server::Marketplace};
 use runtime::{identity::required, status::answer};
 use tonic::{Request, Response, Status};
 
-use crate::{convert, economy::Economy, item, purchase, store::Store, wallet};
+use crate::{convert, deposit, economy::Economy, item, purchase, store::Store, wallet};
 
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -35,7 +35,15 @@ impl Marketplace for Service {
         answer(async { Ok(convert::sale(purchase::purchase(&*self.store, &self.economy, required(r.metadata())?, convert::order(r.into_inner())?).await?)) }).await
     }
 
+    async fn deposit(&self, r: Request<pb::DepositRequest>) -> Answer<pb::DepositResponse> {
+        answer(async { Ok(convert::deposited(deposit::make(&*self.store, required(r.metadata())?, convert::deposit(r.into_inner())?).await?)) }).await
+    }
+
     async fn get_wallet(&self, r: Request<pb::GetWalletRequest>) -> Answer<pb::GetWalletResponse> {
         answer(async { Ok(convert::wallet(wallet::get(&*self.store, required(r.metadata())?).await?)) }).await
+    }
+
+    async fn list_wallet_entries(&self, r: Request<pb::ListWalletEntriesRequest>) -> Answer<pb::ListWalletEntriesResponse> {
+        answer(async { Ok(convert::entry_page(wallet::entries(&*self.store, required(r.metadata())?, convert::entry_query(r.into_inner())?).await?)) }).await
     }
 }

@@ -29,7 +29,8 @@ impl Replica {
     async fn start() -> Self {
         let data = tempfile::tempdir().expect("directory");
         let data_dir = storage::DataDir::open(data.path(), false).expect("ours");
-        let options = Options { opening_balance: 100, ..Options::default() };
+        let opening_balance = "USD:100,EUR:100,BTC:100,GOLD:100".parse().expect("amounts");
+        let options = Options { opening_balance, ..Options::default() };
         let store = Embedded::open(&data_dir, &options).expect("opens");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("address");
@@ -89,6 +90,7 @@ fn press() -> CreateItemRequest {
         price: Some(Money { currency: Currency::Eur.into(), minor_units: 1250 }),
         is_premium: false,
         tags: vec!["print".to_owned()],
+        idempotency_key: None,
     }
 }
 

@@ -8,10 +8,14 @@
 //! |---|---|
 //! | what SQLite's errors mean | `error` |
 //! | group commit, and how the writer comes back | `writer` |
+//! | what is refused: a file of another version's schema | `schema` |
+//! | records of idempotency keys | [`idempotency`] |
 //! | whether the file is read and written, and what is known of damage | `health` |
 
 mod error;
 mod health;
+pub mod idempotency;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -87,6 +91,7 @@ impl Sqlite {
         let mut connection = connect(&path)?;
         connection
             .immediate_transaction(|connection| {
+                schema::refuse_foreign(connection, &migrations)?;
                 connection.run_pending_migrations(migrations)?;
                 connection.batch_execute(health::TABLE)?;
                 Ok::<_, Box<dyn StdError + Send + Sync>>(())

@@ -9,7 +9,7 @@ use std::{
 use jsonwebtoken::{EncodingKey, Header};
 use kernel::Clock;
 use lab::{catalogue::Ledger, eventually, process::Server, system::Settings};
-use marketplace::store::mongo::Mongo;
+use marketplace::{store::mongo::Mongo, wallet::Amounts};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -64,7 +64,7 @@ impl SystemBuilder {
 
     /// Whole units of each currency.
     pub fn opening_balance(mut self, units: i64) -> Self {
-        self.settings.economy.opening_balance = units;
+        self.settings.economy.opening_balance = Amounts::each(units).unwrap();
         self
     }
 

@@ -113,7 +113,7 @@ test('who is too late is told so, and sees that it is sold', async ({ browser })
 test('what one cannot afford says how much is missing', async ({ browser }) => {
   const [ada, bob] = [await person('ada'), await person('bob')];
   const page = await browserOf(browser, bob);
-  await page.goto(`/marketplace/item/${await ada.lists({ price: '1000000.00000001', currency: 'BTC' })}`);
+  await page.goto(`/marketplace/item/${await ada.lists({ price: '20.00000001', currency: 'BTC' })}`);
   await page.getByRole('button', { name: 'Buy' }).click();
   await expect(page.getByRole('alert')).toContainText('You are 0.00000001 BTC short.');
   await expect(page.getByRole('button', { name: 'Confirm' })).toBeDisabled();

@@ -7,7 +7,8 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::PoolState;
 use storage::{
     DataDir,
-    sqlite::{self, Sqlite},
+    idempotency::{Claim, Never, Options, Retention},
+    sqlite::{self, Sqlite, idempotency},
 };
 use uuid::Uuid;
 
@@ -60,12 +61,17 @@ diesel::table! {
 
 /// A discourse in one SQLite file. Cheap to clone; clones share the file's one writer.
 #[derive(Clone)]
-pub struct Embedded(Sqlite);
+pub struct Embedded {
+    db: Sqlite,
+    /// How long the outcomes of calls with a key count.
+    retention: Retention,
+}
 
 impl Embedded {
     /// Opens or creates `discourse.db` in `data_dir`, and brings its schema up to date.
-    pub fn open(data_dir: &DataDir) -> anyhow::Result<Self> {
-        Ok(Self(Sqlite::open(data_dir, "discourse.db", MIGRATIONS)?))
+    pub fn open(data_dir: &DataDir, options: &Options) -> anyhow::Result<Self> {
+        let db = Sqlite::open(data_dir, "discourse.db", MIGRATIONS)?;
+        Ok(Self { db, retention: Retention::new(options) })
     }
 }
 
@@ -76,49 +82,71 @@ impl Store for Embedded {
     }
 
     fn pool(&self) -> PoolState {
-        self.0.pool()
+        self.db.pool()
     }
 
     async fn check_read(&self) -> Result<(), Error> {
-        Ok(self.0.check_read().await?)
+        Ok(self.db.check_read().await?)
     }
 
     async fn check_write(&self, _replica: &str) -> Result<(), Error> {
-        Ok(self.0.check_write().await?)
+        Ok(self.db.check_write().await?)
     }
 
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error> {
         // It counts, and goes past the private channels of others.
         let query = query.clone();
-        self.0.scan(move |connection| list(connection, viewer, &query)).await
+        self.db.scan(move |connection| list(connection, viewer, &query)).await
     }
 
     async fn channel(&self, viewer: Option<Uuid>, query: &PostQuery) -> Result<Result<PostPage, ChannelError>, Error> {
         if query.page.offset() < QUICK.0 && query.page.limit <= QUICK.1 {
-            return self.0.read(|connection| page(connection, viewer, query)).await;
+            return self.db.read(|connection| page(connection, viewer, query)).await;
         }
         let query = query.clone();
-        self.0.scan(move |connection| page(connection, viewer, &query)).await
+        self.db.scan(move |connection| page(connection, viewer, &query)).await
     }
 
-    async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error> {
-        self.0.write(move |connection| insert_channel(connection, creator, channel, at)).await
+    async fn create_channel(
+        &self,
+        creator: Uuid,
+        channel: NewChannel,
+        claim: Option<Claim>,
+        at: DateTime<Utc>,
+    ) -> Result<Channel, Error> {
+        let retention = self.retention;
+        let create = move |connection: &mut _| {
+            idempotency::once(connection, claim.as_ref(), retention, at, |connection| {
+                insert_channel(connection, creator, channel, at).map(Ok::<_, Never>)
+            })
+        };
+        let Ok(channel) = self.db.write::<_, Error>(create).await?;
+        Ok(channel)
     }
 
     async fn create_post(
         &self,
         author: Uuid,
         post: NewPost,
+        claim: Option<Claim>,
         at: DateTime<Utc>,
     ) -> Result<Result<Post, PostError>, Error> {
+        let retention = self.retention;
         let create = move |connection: &mut _| {
-            let channel = find(connection, post.channel_id)?;
-            match post::permit(channel.as_ref(), author, &post) {
-                Ok(()) => insert_post(connection, author, post, at).map(Ok),
-                Err(refusal) => Ok(Err(refusal)),
-            }
+            idempotency::once(connection, claim.as_ref(), retention, at, |connection| {
+                let channel = find(connection, post.channel_id)?;
+                match post::permit(channel.as_ref(), author, &post) {
+                    Ok(()) => insert_post(connection, author, post, at).map(Ok),
+                    Err(refusal) => Ok(Err(refusal)),
+                }
+            })
         };
-        self.0.write(create).await
+        self.db.write(create).await
+    }
+
+    async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
+        let retention = self.retention;
+        self.db.write(move |connection| Ok(idempotency::forget(connection, retention, at)?)).await
     }
 }
 
@@ -201,20 +229,19 @@ fn insert_channel(
     channel: NewChannel,
     at: DateTime<Utc>,
 ) -> Result<Channel, Error> {
-    let NewChannel { name, description, kind, zone } = channel;
     let id = diesel::insert_into(channels::table)
         .values((
-            channels::name.eq(&name),
-            channels::description.eq(some(&description)),
-            channels::kind.eq(kind.as_str()),
-            channels::zone.eq(some(&zone)),
+            channels::name.eq(&channel.name),
+            channels::description.eq(some(&channel.description)),
+            channels::kind.eq(channel.kind.as_str()),
+            channels::zone.eq(some(&channel.zone)),
             channels::created_by.eq(creator.to_string()),
             channels::created_at.eq(at.timestamp_micros()),
             channels::updated_at.eq(at.timestamp_micros()),
         ))
         .returning(channels::id)
         .get_result(connection)?;
-    Ok(Channel { id, name, description, kind, zone, created_by: creator, created_at: at, updated_at: at })
+    Ok(channel.opened(id, creator, at))
 }
 
 fn insert_post(
@@ -223,24 +250,23 @@ fn insert_post(
     post: NewPost,
     at: DateTime<Utc>,
 ) -> Result<Post, Error> {
-    let NewPost { channel_id, title, content, topic, is_pinned } = post;
     let id = diesel::insert_into(posts::table)
         .values((
-            posts::channel_id.eq(channel_id),
+            posts::channel_id.eq(post.channel_id),
             posts::author_id.eq(author.to_string()),
-            posts::title.eq(some(&title)),
-            posts::content.eq(&content),
-            posts::topic.eq(topic.as_str()),
-            posts::is_pinned.eq(is_pinned),
+            posts::title.eq(some(&post.title)),
+            posts::content.eq(&post.content),
+            posts::topic.eq(post.topic.as_str()),
+            posts::is_pinned.eq(post.is_pinned),
             posts::created_at.eq(at.timestamp_micros()),
             posts::updated_at.eq(at.timestamp_micros()),
         ))
         .returning(posts::id)
         .get_result(connection)?;
-    diesel::update(channels::table.find(channel_id))
+    diesel::update(channels::table.find(post.channel_id))
         .set(channels::updated_at.eq(at.timestamp_micros()))
         .execute(connection)?;
-    Ok(Post { id, channel_id, author_id: author, title, content, topic, is_pinned, created_at: at, updated_at: at })
+    Ok(post.made(id, author, at))
 }
 
 #[derive(Queryable, Selectable)]
@@ -335,7 +361,7 @@ mod tests {
     };
 
     fn open(path: &Path) -> Embedded {
-        Embedded::open(&DataDir::open(path, false).expect("ours")).expect("opens")
+        Embedded::open(&DataDir::open(path, false).expect("ours"), &Options::default()).expect("opens")
     }
 
     async fn fresh() -> Fresh {
@@ -367,7 +393,7 @@ mod tests {
         let take_away = |connection: &mut SqliteConnection| {
             connection.batch_execute("DROP TABLE post_totals; DROP TABLE posts").map_err(Error::from)
         };
-        store.0.write(take_away).await.expect("drops");
+        store.db.write(take_away).await.expect("drops");
         for (page, topic) in [(1, None), (1, Some(Topic::General)), (1_000_000, None)] {
             let query = PostQuery { topic, page: Page { page, limit: 10 }, channel_id: channel.id };
             for viewer in [None, Some(Uuid::new_v4())] {

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::PoolState;
-use storage::data_dir;
+use storage::{
+    data_dir,
+    idempotency::{self, Claim, KeyReused, RecallError},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -22,10 +25,14 @@ pub mod postgres;
 /// data directory.
 ///
 /// Fails on a URL that cannot be one, and on a directory that cannot be used. To be called in a tokio runtime.
-pub fn open(database_url: Option<&str>, data_dir: &data_dir::Options) -> anyhow::Result<Arc<dyn Store>> {
+pub fn open(
+    database_url: Option<&str>,
+    data_dir: &data_dir::Options,
+    options: &idempotency::Options,
+) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match database_url {
-        Some(url) => Arc::new(postgres::Postgres::connect(url)?),
-        None => Arc::new(embedded::Embedded::open(&data_dir.open()?)?),
+        Some(url) => Arc::new(postgres::Postgres::connect(url, options)?),
+        None => Arc::new(embedded::Embedded::open(&data_dir.open()?, options)?),
     })
 }
 
@@ -33,6 +40,10 @@ pub fn open(database_url: Option<&str>, data_dir: &data_dir::Options) -> anyhow:
 ///
 /// Each method that writes is one atomic, durable act: after `Ok` all of it is there, also after a crash; after `Err`
 /// none of it is, except that the outcome of an act which was cut off by [`Error::Unavailable`] is unknown.
+///
+/// A method that takes a [`Claim`] remembers its outcome, done or refused, in the same act; every later call with that key
+/// ends the same while it counts, and is [`Error::KeyReused`] where it asks for something else (see
+/// [`storage::idempotency`]).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The name of the kind of store: `embedded` or `postgresql`.
@@ -56,7 +67,13 @@ pub trait Store: Send + Sync + 'static {
     async fn channel(&self, viewer: Option<Uuid>, query: &PostQuery) -> Result<Result<PostPage, ChannelError>, Error>;
 
     /// Opens a channel.
-    async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error>;
+    async fn create_channel(
+        &self,
+        creator: Uuid,
+        channel: NewChannel,
+        claim: Option<Claim>,
+        at: DateTime<Utc>,
+    ) -> Result<Channel, Error>;
 
     /// Keeps a post where [`crate::post::permit`] permits it, in one act with that question, and marks its channel as
     /// updated.
@@ -64,8 +81,12 @@ pub trait Store: Send + Sync + 'static {
         &self,
         author: Uuid,
         post: NewPost,
+        claim: Option<Claim>,
         at: DateTime<Utc>,
     ) -> Result<Result<Post, PostError>, Error>;
+
+    /// Forgets outcomes that do not count any more at `at`, [`idempotency::BATCH`] of them at most. Tells how many.
+    async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error>;
 }
 
 /// A channel, one page of its posts, and how many there are on all pages.
@@ -76,6 +97,8 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// Why a store did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// Trying again later may help.
     #[error("the store is not available")]
     Unavailable(#[source] Cause),
@@ -84,9 +107,19 @@ pub enum Error {
     Failed(#[source] Cause),
 }
 
+impl From<RecallError> for Error {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::KeyReused(error) => error.into(),
+            RecallError::Damaged(cause) => Self::Failed(cause.into()),
+        }
+    }
+}
+
 impl From<Error> for kernel::Error {
     fn from(error: Error) -> Self {
         match error {
+            Error::KeyReused(error) => error.into(),
             Error::Unavailable(cause) => Self::unavailable("the store", cause),
             Error::Failed(cause) => Self::internal(cause),
         }

@@ -6,7 +6,9 @@
 //! | connections, and what their errors mean | `pool` |
 //! | how the schema gets there | `schema` and `migrations/postgres` |
 //! | the statements | `queries` |
+//! | what calls with a key were told | `idempotency` |
 
+mod idempotency;
 mod pool;
 mod queries;
 mod schema;
@@ -18,8 +20,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
+use futures_util::{FutureExt, TryFutureExt};
 use kernel::{PoolState, time};
-use storage::readiness::{Failure, NotReady, Readiness};
+use storage::{
+    idempotency::{Claim, Never, Options, Retention},
+    readiness::{Failure, NotReady, Readiness},
+};
 use tokio::time::timeout;
 use tokio_postgres::Config;
 use uuid::Uuid;
@@ -43,6 +50,8 @@ pub struct Postgres {
     pool: Pool,
     /// Connections that no call waits for: load is not to make a live replica look dead.
     checks: Pool,
+    /// How long the outcomes of calls with a key count.
+    retention: Retention,
     readiness: Readiness,
 }
 
@@ -51,11 +60,11 @@ impl Postgres {
     /// background, calls are `Unavailable`, except that they wait for the first attempt. To be called in a tokio runtime.
     ///
     /// Fails on a URL that cannot be one.
-    pub fn connect(database_url: &str) -> anyhow::Result<Self> {
-        Ok(Self::on(url::parse(database_url)?))
+    pub fn connect(database_url: &str, options: &Options) -> anyhow::Result<Self> {
+        Ok(Self::on(url::parse(database_url)?, options))
     }
 
-    fn on(database: Config) -> Self {
+    fn on(database: Config, options: &Options) -> Self {
         let checks = Pool::new(database.clone(), CHECKS);
         let pool = Pool::new(database, pool::MAX_CONNECTIONS);
         let readiness = Readiness::begin({
@@ -65,7 +74,7 @@ impl Postgres {
                 async move { schema::bring_up_to_date(&pool).await.map_err(Failure::for_now) }
             }
         });
-        Self { pool, checks, readiness }
+        Self { pool, checks, retention: Retention::new(options), readiness }
     }
 
     async fn connection(&self) -> Result<Connection<'_>, Error> {
@@ -127,12 +136,27 @@ impl Store for Postgres {
         .await
     }
 
-    async fn create_channel(&self, creator: Uuid, channel: NewChannel, at: DateTime<Utc>) -> Result<Channel, Error> {
+    async fn create_channel(
+        &self,
+        creator: Uuid,
+        channel: NewChannel,
+        claim: Option<Claim>,
+        at: DateTime<Utc>,
+    ) -> Result<Channel, Error> {
         bounded(async {
             let mut connection = self.connection().await?;
-            let id = queries::insert_channel(&mut connection, creator, &channel, at).await.map_err(failure)?;
-            let NewChannel { name, description, kind, zone } = channel;
-            Ok(Channel { id, name, description, kind, zone, created_by: creator, created_at: at, updated_at: at })
+            let Some(claim) = claim else {
+                let id = insert_channel(&mut connection, creator, &channel, at).await?;
+                return Ok(channel.opened(id, creator, at));
+            };
+            let what = (creator, channel, at);
+            let once = (&claim, self.retention, at);
+            let created = idempotency::once(&mut connection, once, &what, |connection, (creator, channel, at)| {
+                let opened = |id| Ok::<_, Never>(channel.clone().opened(id, *creator, *at));
+                insert_channel(connection, *creator, channel, *at).map_ok(opened).boxed()
+            });
+            let Ok(channel) = created.await?;
+            Ok(channel)
         })
         .await
     }
@@ -141,28 +165,58 @@ impl Store for Postgres {
         &self,
         author: Uuid,
         post: NewPost,
+        claim: Option<Claim>,
         at: DateTime<Utc>,
     ) -> Result<Result<Post, PostError>, Error> {
         bounded(async {
             let mut connection = self.connection().await?;
-            // The channel is not locked while we ask: where it changed since, nothing is inserted, and we ask again.
-            let id = loop {
-                let row = queries::find_channel(&mut connection, post.channel_id).await.map_err(failure)?;
-                let channel = row.map(Channel::try_from).transpose()?;
-                if let Err(refusal) = post::permit(channel.as_ref(), author, &post) {
-                    return Ok(Err(refusal));
-                }
-                let Some(channel) = channel else { continue };
-                let inserted = queries::insert_post(&mut connection, &channel, author, &post, at).await;
-                if let Some(id) = inserted.map_err(failure)? {
-                    break id;
-                }
+            let Some(claim) = claim else {
+                let id = insert_post(&mut connection, author, &post, at).await?;
+                return Ok(id.map(|id| post.made(id, author, at)));
             };
-            let NewPost { channel_id, title, content, topic, is_pinned } = post;
-            let (created_at, updated_at) = (at, at);
-            Ok(Ok(Post { id, channel_id, author_id: author, title, content, topic, is_pinned, created_at, updated_at }))
+            let what = (author, post, at);
+            let once = (&claim, self.retention, at);
+            idempotency::once(&mut connection, once, &what, |connection, (author, post, at)| {
+                let made = |id: Result<_, _>| id.map(|id| post.clone().made(id, *author, *at));
+                insert_post(connection, *author, post, *at).map_ok(made).boxed()
+            })
+            .await
         })
         .await
+    }
+
+    async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
+        bounded(async { idempotency::forget(&mut *self.connection().await?, self.retention, at).await }).await
+    }
+}
+
+async fn insert_channel(
+    connection: &mut AsyncPgConnection,
+    creator: Uuid,
+    channel: &NewChannel,
+    at: DateTime<Utc>,
+) -> Result<i64, Error> {
+    queries::insert_channel(connection, creator, channel, at).await.map_err(failure)
+}
+
+/// Inserts a post where its channel permits it; its id.
+async fn insert_post(
+    connection: &mut AsyncPgConnection,
+    author: Uuid,
+    post: &NewPost,
+    at: DateTime<Utc>,
+) -> Result<Result<i64, PostError>, Error> {
+    // The channel is not locked while we ask: where it changed since, nothing is inserted, and we ask again.
+    loop {
+        let row = queries::find_channel(connection, post.channel_id).await.map_err(failure)?;
+        let channel = row.map(Channel::try_from).transpose()?;
+        if let Err(refusal) = post::permit(channel.as_ref(), author, post) {
+            return Ok(Err(refusal));
+        }
+        let Some(channel) = channel else { continue };
+        if let Some(id) = queries::insert_post(connection, &channel, author, post, at).await.map_err(failure)? {
+            return Ok(Ok(id));
+        }
     }
 }
 

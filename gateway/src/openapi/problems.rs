@@ -17,7 +17,7 @@ use super::refer_to_headers;
 use crate::error::PROBLEM_JSON;
 
 /// Every code that a client may meet on a route: its status, and its detail as it may read.
-const PROBLEMS: [(u16, &str, &str); 29] = [
+const PROBLEMS: [(u16, &str, &str); 30] = [
     (400, "validation_failed", "one or more fields are not valid"),
     (400, "malformed_json", "the body is no JSON: EOF while parsing an object at line 1 column 1"),
     (400, "unreadable_body", "the body broke off"),
@@ -35,10 +35,11 @@ const PROBLEMS: [(u16, &str, &str); 29] = [
     (409, "item_not_available", "the item is not available any more"),
     (409, "own_item", "sellers cannot buy what they sell"),
     (409, "insufficient_funds", "the price is 2.50 EUR, the balance is 1.00 EUR: 1.50 EUR is missing"),
+    (409, "deposit_limit_exceeded", "at most 10000.00 USD a day (UTC) can be deposited, and 250.00 USD of it is left"),
     (413, "body_too_large", "the body must have at most 65536 bytes"),
     (415, "unsupported_media_type", "the Content-Type must be application/json"),
     (422, "invalid_body", "the body has not the right shape"),
-    (422, "idempotency_key_reused", "the idempotency key was used for another purchase before"),
+    (422, "idempotency_key_reused", "the idempotency key was used for another request before"),
     (429, "rate_limited", "too many calls, slow down"),
     (429, "too_many_at_once", "you have 128 calls under way: wait for their answers, and read them"),
     (429, "treasury_exhausted", "the treasury has no USD left to open a wallet with"),
@@ -93,6 +94,10 @@ fn common(operation: &Operation) -> Vec<String> {
     }
     if secured && has_body {
         codes.push("outcome_unknown");
+    }
+    let mut parameters = operation.parameters.iter().flatten();
+    if parameters.any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key")) {
+        codes.push("idempotency_key_reused");
     }
     if secured || has_body {
         codes.extend([

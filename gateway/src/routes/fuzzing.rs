@@ -34,6 +34,8 @@ use super::{
         post::NewPost,
     },
     marketplace::{
+        deposit::NewDeposit,
+        entry::ListWalletEntries,
         item::{ItemId, ListItems, NewItem},
         purchase::NewPurchase,
     },
@@ -77,6 +79,7 @@ pub fn query(data: &[u8]) {
     one_query::<ListItems>(query, |query| drop(rpc::ListItemsRequest::from(query)));
     one_query::<ListChannels>(query, drop);
     one_query::<ListPosts>(query, drop);
+    one_query::<ListWalletEntries>(query, drop);
 }
 
 fn one_query<T: DeserializeOwned + Serialize>(query: &str, translate: fn(T)) {
@@ -107,6 +110,11 @@ pub fn body(data: &[u8]) {
         }
     });
     one_body::<NewPurchase>(data, drop);
+    one_body::<NewDeposit>(data, |deposit| {
+        if let Ok(amount) = deposit.into_rpc() {
+            assert!(amount.minor_units >= 0, "{amount:?}");
+        }
+    });
     one_body::<NewChannel>(data, drop);
     one_body::<NewPost>(data, drop);
     one_body::<Credentials>(data, drop);

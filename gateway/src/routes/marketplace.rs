@@ -1,5 +1,7 @@
-//! The market: listings, purchases, wallets.
+//! The market: listings, purchases, deposits, wallets.
 
+pub(super) mod deposit;
+pub(super) mod entry;
 pub(super) mod item;
 pub(super) mod money;
 pub(super) mod purchase;

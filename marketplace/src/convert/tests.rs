@@ -10,6 +10,7 @@ fn create() -> pb::CreateItemRequest {
         price: Some(pb::Money { currency: 0, minor_units: 1250 }),
         is_premium: true,
         tags: vec!["print".to_owned()],
+        idempotency_key: None,
     }
 }
 
@@ -34,7 +35,7 @@ fn list_with(change: impl FnOnce(&mut pb::ListItemsRequest)) -> Vec<String> {
 
 #[test]
 fn a_new_item_is_trimmed_and_in_dollars_unless_said() {
-    let item = new_item(create()).expect("valid");
+    let item = new_item(create()).expect("valid").0;
     assert_eq!((item.name.as_str(), item.category, item.is_premium), ("Press", Category::Asset, true));
     assert_eq!(item.price, Money { currency: Currency::Usd, minor_units: 1250 });
     assert_eq!(item.tags, ["print"]);
@@ -182,7 +183,7 @@ fn ids_and_keys_are_checked_by_name() {
         ]
     );
     let request = pb::PurchaseItemRequest { item_id: "a".repeat(24), r#type: 0, idempotency_key: None };
-    assert_eq!(order(request).expect("valid").kind, TransactionType::Purchase);
+    assert_eq!(order(request).expect("valid").0.kind, TransactionType::Purchase);
 }
 
 #[test]

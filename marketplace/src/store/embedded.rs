@@ -1,13 +1,11 @@
 //! The embedded store: SQLite in one file, through `storage::sqlite`.
 
-mod idempotency;
 mod items;
 mod ledger;
 mod purchases;
 mod rows;
 mod schema;
 
-use anyhow::Context;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
@@ -15,18 +13,19 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::{Caller, Currency, PoolState};
 use storage::{
     DataDir,
-    sqlite::{self, Sqlite},
+    idempotency::{Claim, Never, Retention},
+    sqlite::{self, Sqlite, idempotency},
 };
 
 use super::{Error, Store};
 use crate::{
     config::Options,
-    idempotency::Retention,
+    deposit::{Deposit, DepositError},
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
     time,
-    wallet::{self, Balances, Wallet},
+    wallet::{Amounts, EntryQuery, Wallet, WalletEntry},
 };
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -36,18 +35,19 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 pub struct Embedded {
     db: Sqlite,
     /// What a wallet opens with.
-    opening: Balances,
-    /// How long the outcomes of purchases count.
+    opening: Amounts,
+    /// What may be deposited a day.
+    deposits: Amounts,
+    /// How long the outcomes of calls with a key count.
     retention: Retention,
 }
 
 impl Embedded {
     /// Opens or creates `marketplace.db` in `data_dir`, and brings its schema up to date.
     pub fn open(data_dir: &DataDir, options: &Options) -> anyhow::Result<Self> {
-        let opening = wallet::opening(options.opening_balance)
-            .with_context(|| format!("OPENING_BALANCE is {}: out of range", options.opening_balance))?;
+        let Options { opening_balance: opening, deposit_limit: deposits, idempotency } = options;
         let db = Sqlite::open(data_dir, "marketplace.db", MIGRATIONS)?;
-        Ok(Self { db, opening, retention: Retention::new(options.idempotency_ttl) })
+        Ok(Self { db, opening: *opening, deposits: *deposits, retention: Retention::new(idempotency) })
     }
 }
 
@@ -81,23 +81,44 @@ impl Store for Embedded {
         self.db.read(move |connection| items::details(connection, id)).await
     }
 
-    async fn create_item(&self, seller: &Caller, item: &Item) -> Result<(), Error> {
-        let (seller, item, opening) = (seller.clone(), item.clone(), self.opening);
+    async fn create_item(&self, seller: &Caller, item: Item, claim: Option<Claim>) -> Result<Item, Error> {
+        let (seller, opening, retention) = (seller.clone(), self.opening, self.retention);
         let create = move |connection: &mut _| {
-            ledger::open_account(connection, &seller, &opening, item.created_at)?;
-            items::insert(connection, &item)
+            let at = item.created_at;
+            idempotency::once(connection, claim.as_ref(), retention, at, |connection| {
+                ledger::open_account(connection, &seller, &opening, at)?;
+                items::insert(connection, &item)?;
+                Ok::<_, Error>(Ok::<_, Never>(item))
+            })
         };
-        self.db.write(create).await
+        let Ok(item) = self.db.write(create).await?;
+        Ok(item)
     }
 
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
         let (opening, retention) = (self.opening, self.retention);
-        self.db.write(move |connection| purchases::purchase(connection, &attempt, &opening, retention)).await
+        let purchase = move |connection: &mut _| {
+            idempotency::once(connection, attempt.claim.as_ref(), retention, attempt.at, |connection| {
+                purchases::purchase(connection, &attempt, &opening)
+            })
+        };
+        self.db.write(purchase).await
+    }
+
+    async fn deposit(&self, deposit: Deposit) -> Result<Result<WalletEntry, DepositError>, Error> {
+        let (opening, limits, retention) = (self.opening, self.deposits, self.retention);
+        let make = move |connection: &mut _| {
+            idempotency::once(connection, deposit.claim.as_ref(), retention, deposit.at(), |connection| {
+                ledger::open_account(connection, &deposit.owner, &opening, deposit.at())?;
+                ledger::deposit(connection, &deposit, &limits)
+            })
+        };
+        self.db.write(make).await
     }
 
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
         let retention = self.retention;
-        self.db.write(move |connection| idempotency::forget(connection, retention, at)).await
+        self.db.write(move |connection| Ok(idempotency::forget(connection, retention, at)?)).await
     }
 
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {
@@ -111,6 +132,16 @@ impl Store for Embedded {
             ledger::wallet(connection, owner.id)?.ok_or_else(|| Error::Failed("an account has no balances".into()))
         };
         self.db.write(open).await
+    }
+
+    async fn entries(&self, owner: &Caller, query: EntryQuery) -> Result<(Vec<WalletEntry>, u64), Error> {
+        let id = owner.id;
+        if let Some(page) = self.db.read(move |connection| ledger::entry_page(connection, id, query)).await? {
+            return Ok(page);
+        }
+        self.wallet(owner).await?;
+        let page = self.db.read(move |connection| ledger::entry_page(connection, id, query)).await?;
+        page.ok_or_else(|| Error::Failed("an account has no postings".into()))
     }
 
     async fn imbalance(&self) -> Result<Vec<(Currency, i128)>, Error> {

@@ -6,14 +6,18 @@ use async_trait::async_trait;
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
 use kernel::{Caller, Currency, Kind, PoolState};
-use storage::data_dir;
+use storage::{
+    data_dir,
+    idempotency::{Claim, KeyReused, RecallError},
+};
 
 use crate::{
     config::Options,
+    deposit::{Deposit, DepositError},
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
-    wallet::Wallet,
+    wallet::{EntryQuery, Wallet, WalletEntry},
 };
 
 #[cfg(test)]
@@ -48,7 +52,11 @@ pub async fn open(
 /// at once ends as if it had run in some order.
 ///
 /// A method that takes a [`Caller`] opens an account for one who has none, under the name the caller has then, and issues
-/// the opening balance of each currency from the treasury by ledger entries: once, however many first calls there are.
+/// the opening balance of each currency from the treasury by an entry: once, however many first calls there are.
+///
+/// A method that takes a [`Claim`] remembers its outcome, done or refused, in the same act; every later call with that key
+/// ends the same while it counts, and is [`Error::KeyReused`] where it asks for something else (see
+/// [`storage::idempotency`]).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The name of the kind of store: `embedded` or `mongodb`.
@@ -74,29 +82,34 @@ pub trait Store: Send + Sync + 'static {
     /// A listing, its seller as of the same moment, and its newest completed transactions.
     async fn item(&self, id: ObjectId) -> Result<Option<ItemDetails>, Error>;
 
-    /// Adds a listing of `seller`.
-    async fn create_item(&self, seller: &Caller, item: &Item) -> Result<(), Error>;
+    /// Adds a listing of `seller`; it, or what an earlier call with the claim's key has added.
+    async fn create_item(&self, seller: &Caller, item: Item, claim: Option<Claim>) -> Result<Item, Error>;
 
-    /// Sells an item: item sold, buyer debited, seller credited, transaction and ledger entry written, or a refusal.
+    /// Sells an item: item sold, buyer debited, seller credited, transaction and journal entry written, or a refusal.
     ///
-    /// What is checked, in this order: the idempotency key, that there is the item, that it is not the buyer's own, that
-    /// it is available, that the buyer has its price. The outcome of an attempt with a key, sale or refusal, is remembered
-    /// in the same act, and every later attempt of that buyer with that key ends the same; where it is for another item
-    /// or of another type it is refused with [`PurchaseError::IdempotencyKeyReused`]. What does not count any more at the time
-    /// of the attempt, by [`crate::idempotency::Retention`], is as if it had never been.
+    /// What is checked, in this order: that there is the item, that it is not the buyer's own, that it is available, that
+    /// the buyer has its price.
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error>;
 
-    /// Forgets outcomes that do not count any more at `at`, [`crate::idempotency::BATCH`] of them at most. Tells how many.
+    /// Moves an amount from the treasury to a user, where the day's limit has room for it.
+    async fn deposit(&self, deposit: Deposit) -> Result<Result<WalletEntry, DepositError>, Error>;
+
+    /// Forgets outcomes that do not count any more at `at`, [`storage::idempotency::BATCH`] of them at most. Tells how
+    /// many.
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error>;
 
     /// What the owner has. Writes nothing where the owner has an account.
     async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error>;
 
+    /// Entries of the owner's wallet, newest first, and how many there are in all, of one moment. Writes nothing where the
+    /// owner has an account.
+    async fn entries(&self, owner: &Caller, query: EntryQuery) -> Result<(Vec<WalletEntry>, u64), Error>;
+
     /// For each currency the sum over all accounts of one moment, the treasury's included, in minor units: 0 unless there
     /// is a bug.
     async fn imbalance(&self) -> Result<Vec<(Currency, i128)>, Error>;
 
-    /// The accounts whose balance is not what their entries add up to: none unless there is a bug. Reads the whole ledger.
+    /// Where the books are not right: nowhere unless there is a bug. Reads the whole ledger.
     async fn audit(&self) -> Result<Vec<Discrepancy>, Error>;
 }
 
@@ -108,6 +121,8 @@ pub enum Error {
     /// A wallet cannot be opened: what the treasury has issued would not fit 64 bits any more.
     #[error("the treasury has no {0} left to open a wallet with")]
     TreasuryExhausted(Currency),
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
     /// Trying again later may help.
     #[error("the store is not available")]
     Unavailable(#[source] Cause),
@@ -116,10 +131,20 @@ pub enum Error {
     Failed(#[source] Cause),
 }
 
+impl From<RecallError> for Error {
+    fn from(error: RecallError) -> Self {
+        match error {
+            RecallError::KeyReused(error) => error.into(),
+            RecallError::Damaged(cause) => Self::Failed(cause.into()),
+        }
+    }
+}
+
 impl From<Error> for kernel::Error {
     fn from(error: Error) -> Self {
         match error {
             Error::TreasuryExhausted(_) => Self::new(Kind::ResourceExhausted, "treasury_exhausted", error.to_string()),
+            Error::KeyReused(error) => error.into(),
             Error::Unavailable(cause) => Self::unavailable("the store", cause),
             Error::Failed(cause) => Self::internal(cause),
         }

@@ -8,12 +8,14 @@
 //! | how many connections there are | `pool` |
 //! | whether it reads and writes | `health` |
 //! | what a document looks like | `documents` |
+//! | accounts, the journal, deposits | `ledger` |
+//! | what calls with a key were told | `idempotency` |
 //! | how an act is made atomic, and tried again | `transaction` |
 
-mod attempts;
 mod client;
 mod documents;
 mod health;
+mod idempotency;
 mod indexes;
 mod items;
 mod ledger;
@@ -29,24 +31,27 @@ use anyhow::Context;
 use async_trait::async_trait;
 use bson::{doc, oid::ObjectId};
 use chrono::{DateTime, Utc};
-use documents::{AccountDocument, AttemptDocument, EntryDocument, ItemDocument, TransactionDocument};
+use documents::{AccountDocument, ItemDocument, PostingDocument, RecordDocument, TransactionDocument};
 use futures_util::FutureExt;
 use health::Health;
 use kernel::{Caller, Currency, PoolState};
 use mongodb::{Client, Collection, Database, options::ClientOptions};
 use pool::Pool;
-use storage::readiness::{NotReady, Readiness};
+use storage::{
+    idempotency::{Claim, Never, Retention},
+    readiness::{NotReady, Readiness},
+};
 use transaction::{Transactions, Work};
 
 use super::{Error, Store};
 use crate::{
     config::Options,
-    idempotency::Retention,
+    deposit::{Deposit, DepositError},
     item::{Item, ItemDetails, ItemQuery},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
     time,
-    wallet::{self, Balances, Wallet},
+    wallet::{Amounts, EntryQuery, Wallet, WalletEntry},
 };
 
 /// The longest that one call works on the database, retries included. Callers wait 5 s.
@@ -59,8 +64,10 @@ pub struct Mongo {
     pool: Pool,
     health: Health,
     /// What a wallet opens with.
-    opening: Balances,
-    /// How long the outcomes of purchases count.
+    opening: Amounts,
+    /// What may be deposited a day.
+    deposits: Amounts,
+    /// How long the outcomes of calls with a key count.
     retention: Retention,
     readiness: Readiness,
 }
@@ -68,9 +75,9 @@ pub struct Mongo {
 /// The typed collections.
 struct Collections {
     accounts: Collection<AccountDocument>,
-    attempts: Collection<AttemptDocument>,
-    entries: Collection<EntryDocument>,
     items: Collection<ItemDocument>,
+    postings: Collection<PostingDocument>,
+    records: Collection<RecordDocument>,
     transactions: Collection<TransactionDocument>,
 }
 
@@ -78,9 +85,9 @@ impl Collections {
     fn new(database: &Database) -> Self {
         Self {
             accounts: database.collection("accounts"),
-            attempts: database.collection("attempts"),
-            entries: database.collection("entries"),
             items: database.collection("items"),
+            postings: database.collection("postings"),
+            records: database.collection("idempotency"),
             transactions: database.collection("transactions"),
         }
     }
@@ -95,15 +102,14 @@ impl Mongo {
     }
 
     fn on(mut settings: ClientOptions, options: &Options) -> anyhow::Result<Self> {
-        let opening = wallet::opening(options.opening_balance)
-            .with_context(|| format!("OPENING_BALANCE is {}: out of range", options.opening_balance))?;
+        let Options { opening_balance: opening, deposit_limit: deposits, ref idempotency } = *options;
         let database = settings.default_database.clone().unwrap_or_else(|| client::DATABASE.to_owned());
         let health = Health::new(settings.clone(), &database).context("MONGODB_URI cannot be used")?;
         let pool = Pool::watch(&mut settings);
         let at_once = client::transactions_at_once(&settings);
         let client = Client::with_options(settings).context("MONGODB_URI cannot be used")?;
         let database = client.database(&database);
-        let retention = Retention::new(options.idempotency_ttl);
+        let retention = Retention::new(idempotency);
         let transactions = Arc::new(Transactions::new(client, Collections::new(&database), at_once));
         let readiness = Readiness::begin({
             let (database, transactions, health) = (database.clone(), Arc::clone(&transactions), health.clone());
@@ -112,7 +118,7 @@ impl Mongo {
                 async move { set_up::run(&database, &transactions, &health).await }
             }
         });
-        Ok(Self { database, transactions, pool, health, opening, retention, readiness })
+        Ok(Self { database, transactions, pool, health, opening, deposits, retention, readiness })
     }
 
     /// The name of the database.
@@ -168,16 +174,54 @@ impl Store for Mongo {
         self.transact(id, |act, id| items::details(act, *id).boxed()).await
     }
 
-    async fn create_item(&self, seller: &Caller, item: &Item) -> Result<(), Error> {
-        self.transact((seller, item, &self.opening), |act, (seller, item, opening)| {
-            items::create(act, seller, item, opening).boxed()
-        })
-        .await
+    async fn create_item(&self, seller: &Caller, item: Item, claim: Option<Claim>) -> Result<Item, Error> {
+        let context = (seller, &item, claim, &self.opening, self.retention);
+        let earlier = self.transact(context, |act, (seller, item, claim, opening, retention)| {
+            async move {
+                let (claim, at) = (claim.as_ref(), item.created_at);
+                if let Some(Ok(earlier)) = idempotency::recall::<Item, Never>(act, claim, *retention, at).await? {
+                    return Ok(Some(earlier));
+                }
+                items::create(act, seller, item, opening).await?;
+                idempotency::remember(act, claim, &Ok::<_, Never>(item), at).await?;
+                Ok(None)
+            }
+            .boxed()
+        });
+        Ok(earlier.await?.unwrap_or(item))
     }
 
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
         self.transact((attempt, &self.opening, self.retention), |act, (attempt, opening, retention)| {
-            purchases::purchase(act, attempt, opening, *retention).boxed()
+            async {
+                let claim = attempt.claim.as_ref();
+                if let Some(outcome) = idempotency::recall(act, claim, *retention, attempt.at).await? {
+                    return Ok(outcome);
+                }
+                let buyer = ledger::open_account(act, &attempt.buyer, opening, attempt.at).await?;
+                let outcome = purchases::purchase(act, attempt, &buyer).await?;
+                idempotency::remember(act, claim, &outcome, attempt.at).await?;
+                Ok(outcome)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn deposit(&self, deposit: Deposit) -> Result<Result<WalletEntry, DepositError>, Error> {
+        let context = (deposit, &self.opening, &self.deposits, self.retention);
+        self.transact(context, |act, (deposit, opening, limits, retention)| {
+            async {
+                let (claim, at) = (deposit.claim.as_ref(), deposit.at());
+                if let Some(outcome) = idempotency::recall(act, claim, *retention, at).await? {
+                    return Ok(outcome);
+                }
+                let account = ledger::open_account(act, &deposit.owner, opening, at).await?;
+                let outcome = ledger::deposit(act, deposit, &account, limits).await?;
+                idempotency::remember(act, claim, &outcome, at).await?;
+                Ok(outcome)
+            }
+            .boxed()
         })
         .await
     }
@@ -185,7 +229,7 @@ impl Store for Mongo {
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
         within_deadline(async {
             self.readiness.ready().await?;
-            attempts::forget(&self.transactions.collections.attempts, self.retention, at).await
+            idempotency::forget(&self.transactions.collections.records, self.retention, at).await
         })
         .await
     }
@@ -204,6 +248,17 @@ impl Store for Mongo {
             ledger::open_account(act, owner, opening, time::now()).boxed()
         });
         open.await?.wallet()
+    }
+
+    async fn entries(&self, owner: &Caller, query: EntryQuery) -> Result<(Vec<WalletEntry>, u64), Error> {
+        self.transact((owner, query, &self.opening), |act, (owner, query, opening)| {
+            async {
+                let account = ledger::open_account(act, owner, opening, time::now()).await?;
+                ledger::entries(act, &account, *query).await
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn imbalance(&self) -> Result<Vec<(Currency, i128)>, Error> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     calls::{Ask, Caller},
     clients::Client,
-    history::{Attempt, Listing, Outcome, Said},
+    history::{Attempt, Deposit, Listing, Outcome, Said},
 };
 
 /// For a read of a healthy system, on a busy machine.
@@ -102,15 +102,36 @@ pub(super) async fn settle_keys(client: &mut Client) {
     }
 }
 
+/// Deposits whose outcome nobody has been told yet get it.
+pub(super) async fn settle_deposits(client: &mut Client) {
+    let run = client.caller.run.clone();
+    let deposits = run.history.deposits.lock().unwrap().clone();
+    let user = client.user.clone();
+    for (index, deposit) in deposits.iter().enumerate().filter(|(_, deposit)| deposit.owner == user) {
+        let (give_up, mut known) = (Instant::now() + PATIENCE, deposit.outcome.clone());
+        client.make(deposit, &mut known).await;
+        while known == Outcome::Unknown {
+            if Instant::now() > give_up {
+                client.caller.violation(format!("{} has no outcome, with all faults over", deposit.key));
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            client.make(deposit, &mut known).await;
+        }
+        run.history.deposits.lock().unwrap()[index].outcome = known;
+    }
+}
+
 /// All that must hold at the end, through the public doors.
 pub(super) async fn check(owners: &mut [Owner]) {
     let opening = owners[0].caller.run.settings.economy.opening_balance;
+    let deposits = owners[0].caller.run.history.deposits.lock().unwrap().clone();
     let trades = check_market(&mut owners[0].caller).await;
     check_words(&mut owners[0].caller).await;
     let mut expected: BTreeMap<(String, String), i64> = BTreeMap::new();
     for owner in &*owners {
         for currency in Currency::ALL {
-            expected.insert((owner.id.clone(), currency.code().to_owned()), opening * currency.scale());
+            expected.insert((owner.id.clone(), currency.code().to_owned()), opening.get(currency).minor_units);
         }
     }
     for Trade { item, buyer, seller, currency, price } in trades {
@@ -121,7 +142,11 @@ pub(super) async fn check(owners: &mut [Owner]) {
             }
         }
     }
+    for Deposit { owner, currency, amount, .. } in deposits.iter().filter(|d| matches!(d.outcome, Outcome::Done(_))) {
+        *expected.get_mut(&(owner.clone(), (*currency).to_owned())).unwrap() += amount;
+    }
     for Owner { id, caller } in owners {
+        let entries = check_entries(id, caller).await;
         let wallet = fetch(caller, "/marketplace/wallet").await;
         for balance in wallet["balances"].as_array().into_iter().flatten() {
             let currency = text(&balance["currency"]);
@@ -129,8 +154,27 @@ pub(super) async fn check(owners: &mut [Owner]) {
             if is != trades_say || is < 0 {
                 caller.violation(format!("the wallet of {id} has {is} {currency}, its trades say {trades_say}"));
             }
+            let entries_say = entries.get(&currency).copied().unwrap_or_default();
+            if is != entries_say {
+                caller.violation(format!("the wallet of {id} has {is} {currency}, its entries say {entries_say}"));
+            }
         }
     }
+}
+
+/// What the entries of a wallet add up to, a currency; each follows from the one before.
+async fn check_entries(id: &str, caller: &mut Caller) -> HashMap<String, i64> {
+    let newest_first = fetch_all(caller, "/marketplace/wallet/entries", "entries", "pagination").await;
+    let mut sums: HashMap<String, i64> = HashMap::new();
+    for (number, entry) in (1..).zip(newest_first.iter().rev()) {
+        let currency = text(&entry["currency"]);
+        let sum = sums.entry(currency.clone()).or_default();
+        *sum += minor(&entry["amount"], &currency);
+        if entry["number"] != number || minor(&entry["balance"], &currency) != *sum || *sum < 0 {
+            caller.violation(format!("entry {number} of {id} is to leave {sum} {currency}: {entry}"));
+        }
+    }
+    sums
 }
 
 /// Items and their sales against what sellers and buyers were told; the sales.
@@ -234,6 +278,6 @@ pub(super) async fn check_ledger(caller: &Caller, ledger: &Ledger) {
         }
     }
     for discrepancy in ledger.audit().await.unwrap() {
-        caller.violation(format!("a balance is not what its entries add up to: {discrepancy:?}"));
+        caller.violation(format!("the books are not right: {discrepancy:?}"));
     }
 }

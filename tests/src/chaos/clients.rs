@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::{
     calls::{Answer, Ask, Caller},
-    history::{Attempt, Fact, Listing, Outcome, Said, Written},
+    history::{Attempt, Deposit, Fact, Listing, Outcome, Said, Written},
     weather::Place,
 };
 
@@ -66,7 +66,8 @@ impl Client {
                     self.buy(Some(key)).await;
                 }
                 60..75 => self.post().await,
-                75..85 => self.recall().await,
+                75..82 => self.recall().await,
+                82..87 => self.deposit().await,
                 _ => self.look_around().await,
             }
             sleep(Duration::from_millis(self.random.u64(..40))).await;
@@ -189,6 +190,47 @@ impl Client {
         outcome
     }
 
+    /// A little money, by a key that is tried again until the outcome is known, and sometimes once more.
+    async fn deposit(&mut self) {
+        let deposit = Deposit {
+            owner: self.user.clone(),
+            currency: if self.random.bool() { "USD" } else { "EUR" },
+            amount: self.random.i64(1..500),
+            key: self.unique("deposit"),
+            outcome: Outcome::Unknown,
+        };
+        let mut known = Outcome::Unknown;
+        while !self.caller.run.stop.is_cancelled() {
+            self.make(&deposit, &mut known).await;
+            match known {
+                Outcome::Unknown => sleep(Duration::from_millis(self.random.u64(20..200))).await,
+                _ if self.random.u32(..4) == 0 => {}
+                _ => break,
+            }
+        }
+        self.caller.run.history.deposits.lock().unwrap().push(Deposit { outcome: known, ..deposit });
+    }
+
+    /// One request; `known` is what an earlier one with the same key has ended in, if that is known.
+    pub(super) async fn make(&mut self, deposit: &Deposit, known: &mut Outcome) {
+        let Deposit { currency, amount, key, .. } = deposit;
+        let body = json!({"currency": currency, "amount": format!("{}.{:02}", amount / 100, amount % 100)});
+        let door = self.door();
+        let answer = self.call(door, Ask { key: Some(key), ..Ask::post("/marketplace/deposit", body) }).await;
+        let outcome = self.written(answer, "depositing", 201, "number", &["deposit_limit_exceeded"]);
+        if outcome == Outcome::Unknown {
+            return;
+        }
+        if *known != Outcome::Unknown && *known != outcome {
+            let request = self.caller.last_request();
+            self.caller.violation(format!("{request}: {key} ended in {known:?}, and now in {outcome:?}"));
+        }
+        if matches!(outcome, Outcome::Done(_)) {
+            self.tally.add("deposited");
+        }
+        *known = outcome;
+    }
+
     /// In a channel of its own, which it opens first.
     async fn post(&mut self) {
         let (door, begun) = (self.door(), Instant::now());
@@ -294,6 +336,7 @@ impl Client {
             "/marketplace/list?currency=EUR&maxPrice=30",
             "/discourse/channels",
             "/marketplace/wallet",
+            "/marketplace/wallet/entries?limit=5",
         ];
         let (path, door) = (paths[self.random.usize(..paths.len())], self.door());
         let Some(answer) = self.call(door, Ask::get(path)).await.filter(|answer| !answer.is_fault()) else { return };

@@ -45,6 +45,18 @@ pub(super) struct Attempt {
     pub(super) request: String,
 }
 
+/// A deposit, whose key is tried until its outcome is known.
+#[derive(Clone, Debug)]
+pub(super) struct Deposit {
+    pub(super) owner: String,
+    pub(super) currency: &'static str,
+    /// Minor units.
+    pub(super) amount: i64,
+    pub(super) key: String,
+    /// Done with the number of its entry.
+    pub(super) outcome: Outcome,
+}
+
 /// A channel, by its name, or a post, by its content; nothing else has that text.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
@@ -78,6 +90,7 @@ pub(super) enum Written {
 pub(super) struct History {
     pub(super) listings: Mutex<Vec<Listing>>,
     pub(super) attempts: Mutex<Vec<Attempt>>,
+    pub(super) deposits: Mutex<Vec<Deposit>>,
     pub(super) said: Mutex<Vec<Said>>,
     pub(super) facts: Mutex<Vec<Fact>>,
     violations: Mutex<Vec<String>>,

@@ -27,6 +27,7 @@ use std::{
 
 use futures_util::future::join_all;
 use lab::system::Settings;
+use marketplace::wallet::Amounts;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -84,7 +85,7 @@ pub struct Report {
 pub async fn run(options: Options, say: fn(&str)) -> Report {
     let mut settings = Settings::new(JWT_SECRET);
     settings.gateway.cache_ttl = CACHE_TTL;
-    settings.economy.opening_balance = OPENING_BALANCE;
+    settings.economy.opening_balance = Amounts::each(OPENING_BALANCE).unwrap();
     let mut world = World::start(options.stack, settings.clone(), options.seed).await;
     let up = healthy(&world, UP_WITHIN).await;
     assert!(up.is_ok(), "the system does not come up: {up:?}");
@@ -150,6 +151,7 @@ async fn verify(run: &Arc<Run>, world: &mut World, tokens: &[(String, String)], 
         let caller = Caller::new(run, format!("settling-{number}"), token.clone());
         let mut client = Client::new(caller, id.clone(), fastrand::Rng::with_seed(0), tally.clone());
         checker::settle_keys(&mut client).await;
+        checker::settle_deposits(&mut client).await;
         owners.push(Owner { id: id.clone(), caller: Caller::new(run, format!("checker-{number}"), token.clone()) });
     }
     let login = json!({"username": username(0), "password": PASSWORD});
@@ -161,7 +163,7 @@ async fn verify(run: &Arc<Run>, world: &mut World, tokens: &[(String, String)], 
     let ledger = world.ledger().await;
     checker::check_ledger(&owners[0].caller, &ledger).await;
     let numbers = tally.numbers();
-    for what in ["listed", "bought", "posted"] {
+    for what in ["listed", "bought", "deposited", "posted"] {
         if !numbers.contains_key(what) {
             owners[0].caller.violation(format!("nothing was {what}, and so nothing is proved: {numbers:?}"));
         }

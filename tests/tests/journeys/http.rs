@@ -124,11 +124,13 @@ async fn the_description_is_served_and_knows_every_route() {
         "/discourse/channel/{id}",
         "/discourse/channels",
         "/discourse/post",
+        "/marketplace/deposit",
         "/marketplace/item",
         "/marketplace/item/{id}",
         "/marketplace/list",
         "/marketplace/purchase",
         "/marketplace/wallet",
+        "/marketplace/wallet/entries",
         "/metrics",
         "/status",
     ];

@@ -7,12 +7,14 @@ mod cache;
 mod edge;
 mod grpc;
 mod http;
+mod idempotency;
 mod limits;
 mod metrics;
 mod money;
 mod privacy;
 mod purchase;
 mod validation;
+mod wallet;
 
 use tests::System;
 

@@ -75,7 +75,7 @@ impl Drop for Database {
 /// A store that is ready, on an empty database.
 async fn start() -> (Postgres, Database) {
     let database = Database::create().await;
-    let store = Postgres::on(database.config());
+    let store = Postgres::on(database.config(), &Options::default());
     store.check_read().await.expect("ready");
     (store, database)
 }
@@ -128,20 +128,21 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 #[tokio::test]
 async fn stores_that_start_at_once_migrate_once() {
     let database = Database::create().await;
-    let stores: Vec<_> = (0..8).map(|_| Postgres::on(database.config())).collect();
+    let stores: Vec<_> = (0..8).map(|_| Postgres::on(database.config(), &Options::default())).collect();
     for first_answer in join_all(stores.iter().map(Store::check_read)).await {
         first_answer.expect("no attempt fails");
     }
     let channel = contract::open(&stores[0], Uuid::new_v4(), ChannelType::Public).await;
     assert_eq!(contract::read_page(&stores[7], None, channel.id).await.expect("there").0, channel);
-    let again = Postgres::on(database.config());
+    let again = Postgres::on(database.config(), &Options::default());
     again.check_read().await.expect("nothing is left to do");
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_unavailable_at_once() {
     let free = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("address");
-    let store = Postgres::connect(&format!("postgres://postgres@{free}/discourse")).expect("a URL");
+    let store =
+        Postgres::connect(&format!("postgres://postgres@{free}/discourse"), &Options::default()).expect("a URL");
     let start = Instant::now();
     assert!(unavailable(store.check_read().await).contains("Connection refused"));
     assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("Connection refused"));
@@ -152,7 +153,8 @@ async fn a_server_that_is_not_there_is_unavailable_at_once() {
 async fn a_server_that_is_silent_is_unavailable_in_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = silent.local_addr().expect("address");
-    let store = Postgres::connect(&format!("postgres://postgres@{address}/discourse")).expect("a URL");
+    let store =
+        Postgres::connect(&format!("postgres://postgres@{address}/discourse"), &Options::default()).expect("a URL");
     assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("did not greet"));
     assert!(unavailable(store.check_read().await).contains("did not greet"));
 }
@@ -160,7 +162,7 @@ async fn a_server_that_is_silent_is_unavailable_in_time() {
 #[tokio::test]
 async fn a_database_that_comes_later_is_found() {
     let database = Database::named();
-    let store = Postgres::on(database.config());
+    let store = Postgres::on(database.config(), &Options::default());
     assert!(unavailable(store.check_read().await).contains("does not exist"));
     database.administer(&format!("CREATE DATABASE {}", database.name)).await;
     answers(&store).await;
@@ -280,7 +282,7 @@ async fn the_posts_of_a_channel_are_not_read_for_who_may_not_read_them() {
     let creator = Uuid::new_v4();
     let channel = contract::open(&store, creator, ChannelType::Private).await;
     let post = contract::words(&channel, "words");
-    store.create_post(creator, post, time::now()).await.expect("no failure").expect("permitted");
+    store.create_post(creator, post, None, time::now()).await.expect("no failure").expect("permitted");
     // Whoever reads a post fails from here on.
     let trap = "CREATE FUNCTION trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'a post was read'; END $$;
          ALTER TABLE posts RENAME TO kept_posts;
@@ -314,7 +316,7 @@ async fn a_database_that_is_read_only_is_read_and_its_check_of_writes_fails_unti
     read_only(true).await;
     assert!(unavailable(store.check_write("discourse-1").await).contains("read-only"));
     assert_eq!(reads_again(&store, channel.id).await.0, channel);
-    let refused = store.create_channel(creator, contract::draft("agora", ChannelType::Public), time::now()).await;
+    let refused = store.create_channel(creator, contract::draft("agora", ChannelType::Public), None, time::now()).await;
     assert!(unavailable(refused).contains("read-only"));
     read_only(false).await;
     let writes = async { while store.check_write("discourse-1").await.is_err() {} };
@@ -352,6 +354,6 @@ async fn a_replica_has_one_row_of_health_and_is_forgotten_a_day_after_it_went() 
     assert_eq!(rows().await, ["discourse-1", "discourse-2"]);
     let old = "UPDATE health SET at = at - interval '25 hours' WHERE replica = 'discourse-2'";
     database.connection().await.batch_execute(old).await.expect("ages");
-    Postgres::on(database.config()).check_read().await.expect("starts");
+    Postgres::on(database.config(), &Options::default()).check_read().await.expect("starts");
     assert_eq!(rows().await, ["discourse-1"]);
 }

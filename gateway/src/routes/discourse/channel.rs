@@ -19,6 +19,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{Id, JsonBody, Query, parsed, whole_number},
+    idempotency::IdempotencyKey,
     routes::{
         State,
         page::Pagination,
@@ -250,23 +251,28 @@ pub(crate) struct NewChannel {
 }
 
 /// Open a channel
+///
+/// With an `Idempotency-Key` a retry returns the channel that the first try opened.
 #[utoipa::path(
     post, path = "/discourse/channel", tag = "discourse", request_body = NewChannel, security(("bearer" = [])),
+    params(IdempotencyKey),
     responses((status = CREATED, description = "The channel", body = Channel, headers(("Location" = String, description = "Path of the channel"))))
 )]
 pub(crate) async fn create_channel(
     app: State,
     call: Call,
+    key: IdempotencyKey,
     JsonBody(channel): JsonBody<NewChannel>,
 ) -> Result<Response, Problem> {
     let mut violations = Violations::default();
     let kind = channel.kind.and_then(|word| violations.ok("type", word.parse::<ChannelType>()));
     check(violations)?;
-    let request = call.request(rpc::CreateChannelRequest {
+    let request = key.request(&call, |idempotency_key| rpc::CreateChannelRequest {
         name: channel.name.unwrap_or_default(),
         description: channel.description.unwrap_or_default(),
         r#type: kind.map_or(rpc::ChannelType::Unspecified, rpc::ChannelType::from).into(),
         zone: channel.zone.unwrap_or_default(),
+        idempotency_key,
     });
     let mut client = app.discourse();
     let created = app.write(vec![Tag::Channels], async move { client.create_channel(request).await }).await?;

@@ -16,6 +16,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{JsonBody, integer},
+    idempotency::IdempotencyKey,
     routes::{
         State,
         time::{self, moment},
@@ -98,8 +99,11 @@ pub(crate) struct NewPost {
 }
 
 /// Say something
+///
+/// With an `Idempotency-Key` a retry returns the first outcome.
 #[utoipa::path(
     post, path = "/discourse/post", tag = "discourse", request_body = NewPost, security(("bearer" = [])),
+    params(IdempotencyKey),
     responses(
         (status = CREATED, description = "The post", body = Post, headers(("Location" = String, description = "Path of the channel, at the post"))),
         (status = FORBIDDEN, description = "`channel_access_denied`, `pin_denied`"),
@@ -109,18 +113,20 @@ pub(crate) struct NewPost {
 pub(crate) async fn create_post(
     app: State,
     call: Call,
+    key: IdempotencyKey,
     JsonBody(post): JsonBody<NewPost>,
 ) -> Result<Response, Problem> {
     let mut violations = Violations::default();
     let topic = post.topic.and_then(|word| violations.ok("topic", word.parse::<Topic>()));
     check(violations)?;
     let channel_id = post.channel_id.unwrap_or_default();
-    let request = call.request(rpc::CreatePostRequest {
+    let request = key.request(&call, |idempotency_key| rpc::CreatePostRequest {
         channel_id,
         title: post.title.unwrap_or_default(),
         content: post.content.unwrap_or_default(),
         topic: topic.map_or(rpc::Topic::Unspecified, rpc::Topic::from).into(),
         is_pinned: post.is_pinned.unwrap_or_default(),
+        idempotency_key,
     });
     let mut client = app.discourse();
     // A post also moves its channel's `updatedAt`, which lists show.

@@ -22,6 +22,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::{Id, JsonBody, Query, parsed, whole_number},
+    idempotency::IdempotencyKey,
     routes::{
         State,
         page::Pagination,
@@ -316,13 +317,17 @@ impl NewItem {
             price,
             is_premium: self.is_premium.unwrap_or_default(),
             tags: self.tags.unwrap_or_default().into_iter().map(|NewTag(tag)| tag).collect(),
+            idempotency_key: None,
         })
     }
 }
 
 /// Put something up for sale
+///
+/// With an `Idempotency-Key` a retry returns the listing that the first try made, as it was then.
 #[utoipa::path(
     post, path = "/marketplace/item", tag = "marketplace", request_body = NewItem, security(("bearer" = [])),
+    params(IdempotencyKey),
     responses(
         (status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing"))),
         (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
@@ -331,9 +336,12 @@ impl NewItem {
 pub(crate) async fn create_item(
     app: State,
     call: Call,
+    key: IdempotencyKey,
     JsonBody(item): JsonBody<NewItem>,
 ) -> Result<Response, Problem> {
-    let (mut client, request) = (app.marketplace(), call.request(item.into_rpc()?));
+    let message = item.into_rpc()?;
+    let request = key.request(&call, |idempotency_key| rpc::CreateItemRequest { idempotency_key, ..message });
+    let mut client = app.marketplace();
     let created = app.write(vec![Tag::List], async move { client.create_item(request).await }).await?;
     let item = Item::try_from(created.item.ok_or_else(|| Problem::internal("a service sent no item"))?)?;
     let location = [(header::LOCATION, format!("/marketplace/item/{}", item.id))];

@@ -34,6 +34,13 @@ impl From<Currency> for Code {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Amount(Money);
 
+/// As text.
+impl std::fmt::Display for Amount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.decimal())
+    }
+}
+
 impl Serialize for Amount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // The text itself: a float on the way could not hold every amount.
@@ -98,18 +105,26 @@ impl PartialSchema for Price {
 
 impl ToSchema for Price {}
 
-/// The money of a body's `price` and `currency`; what is wrong with them goes to `violations`.
+/// The money of a body's `price` and `currency`, which is USD where it is not said; what is wrong with them goes to
+/// `violations`.
 pub(crate) fn into_proto(
     price: Option<&Price>,
     currency: Option<&str>,
     violations: &mut Violations,
 ) -> Option<rpc::Money> {
-    let currency = match currency {
-        Some(code) => violations.ok("currency", code.parse::<Currency>())?,
-        None => Currency::Usd,
-    };
-    // A missing price is for the service to refuse, together with all else that is wrong.
-    let money = violations.ok("price", price?.parse(currency.into()))?;
+    named("price", price, currency.unwrap_or("USD"), violations)
+}
+
+/// Likewise of an amount under the name of its field, and of a currency that is said.
+pub(crate) fn named(
+    field: &'static str,
+    amount: Option<&Price>,
+    currency: &str,
+    violations: &mut Violations,
+) -> Option<rpc::Money> {
+    let currency = violations.ok("currency", currency.parse::<Currency>())?;
+    // A missing amount is for the service to refuse, together with all else that is wrong.
+    let money = violations.ok(field, amount?.parse(currency.into()))?;
     Some(rpc::Money { currency: rpc::Currency::from(currency).into(), minor_units: money.minor_units })
 }
 

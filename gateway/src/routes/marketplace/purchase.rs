@@ -1,11 +1,11 @@
 //! `/marketplace/purchase`.
 
-use axum::{Json, http::HeaderMap};
+use axum::Json;
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
 use proto::marketplace as rpc;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{
     item::Item,
@@ -16,6 +16,7 @@ use crate::{
     call::Call,
     error::{Problem, check},
     extract::JsonBody,
+    idempotency::IdempotencyKey,
     routes::{
         State,
         time::{self, moment},
@@ -92,17 +93,6 @@ pub(crate) struct NewPurchase {
     kind: Option<String>,
 }
 
-/// The header that makes a purchase safe to repeat.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-#[expect(dead_code, reason = "only described: an optional header")]
-struct IdempotencyKey {
-    /// 1 to 255 visible ASCII characters, one for each purchase, such as a UUID: a retry with it gets the first outcome,
-    /// for 7 days where that was a purchase (`IDEMPOTENCY_TTL` of the marketplace), for an hour where it was a refusal.
-    #[param(rename = "Idempotency-Key", value_type = String, required = false, pattern = "^[!-~]{1,255}$")]
-    key: Option<String>,
-}
-
 /// What was bought.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Purchase {
@@ -121,35 +111,23 @@ pub(crate) struct Purchase {
         (status = OK, description = "The purchase", body = Purchase),
         (status = NOT_FOUND, description = "`item_not_found`"),
         (status = CONFLICT, description = "`item_not_available`, `own_item`, `insufficient_funds`"),
-        (status = UNPROCESSABLE_ENTITY, description = "`idempotency_key_reused`"),
         (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
     )
 )]
 pub(crate) async fn purchase_item(
     app: State,
     call: Call,
-    headers: HeaderMap,
+    key: IdempotencyKey,
     JsonBody(purchase): JsonBody<NewPurchase>,
 ) -> Result<Json<Purchase>, Problem> {
     let mut violations = Violations::default();
-    let key = headers.get("idempotency-key").and_then(|key| {
-        let text = key.to_str().map_err(|_| "must have 1 to 255 visible ASCII characters");
-        violations.ok("idempotencyKey", text).map(str::to_owned)
-    });
     let kind = purchase.kind.and_then(|word| violations.ok("type", word.parse::<TransactionType>()));
     check(violations)?;
     let item_id = purchase.item_id.unwrap_or_default().to_ascii_lowercase();
     let tags = vec![Tag::Item(item_id.clone()), Tag::List];
-    let message = rpc::PurchaseItemRequest {
-        item_id,
-        r#type: kind.map_or(rpc::TransactionType::Unspecified, rpc::TransactionType::from).into(),
-        idempotency_key: key,
-    };
-    // With a key, a second attempt after a lost answer finds the first one's outcome.
-    let request = match message.idempotency_key {
-        Some(_) => call.repeatable(message),
-        None => call.request(message),
-    };
+    let kind = kind.map_or(rpc::TransactionType::Unspecified, rpc::TransactionType::from).into();
+    let request =
+        key.request(&call, |idempotency_key| rpc::PurchaseItemRequest { item_id, r#type: kind, idempotency_key });
     let mut client = app.marketplace();
     let bought = app.write(tags, async move { client.purchase_item(request).await }).await?;
     let (Some(transaction), Some(item)) = (bought.transaction, bought.item) else {

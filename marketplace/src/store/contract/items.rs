@@ -22,7 +22,7 @@ pub(crate) async fn a_created_item_is_read_back(store: &dyn Store) {
         is_premium: true,
         tags: vec!["b \"x\"".to_owned(), "a".to_owned()],
     };
-    let created = item::create(store, &economy(), seller.clone(), new.clone()).await.expect("creates");
+    let created = item::create(store, &economy(), seller.clone(), (new.clone(), None)).await.expect("creates");
     let read = item::get(store, created.id).await.expect("is there");
     assert_eq!(read.item, created);
     assert_eq!((created.name, created.description, created.tags), (new.name, new.description, new.tags));
@@ -194,7 +194,7 @@ async fn assorted(store: &dyn Store) -> (Vec<(Item, Option<Uuid>)>, [Uuid; 2]) {
             description: draft(price).description,
             price,
         };
-        store.create_item(seller, &item).await.expect("creates");
+        store.create_item(seller, item.clone(), None).await.expect("creates");
         let buyer = (n % 6 == 2).then(|| &buyers[n / 6 % 2]);
         let item = match buyer {
             Some(buyer) => buy(store, buyer, &item, None).await.expect("buys").item,

@@ -1,6 +1,9 @@
 //! What every store must do, as one test suite: `store_contract!` makes a test of each case on fresh stores.
 
+pub(super) mod deposits;
+pub(super) mod entries;
 pub(super) mod items;
+pub(super) mod keys;
 pub(super) mod ledger;
 pub(super) mod purchases;
 pub(super) mod treasury;
@@ -14,10 +17,8 @@ use uuid::Uuid;
 use super::Store;
 use crate::{
     economy::Economy,
-    id,
     item::{self, Category, Item, ItemFilter, ItemQuery, NewItem, Sort},
     purchase::{Attempt, Order, PurchaseError, Sale, TransactionType},
-    time,
 };
 
 /// Whole units of each currency that wallets open with in most cases.
@@ -59,6 +60,28 @@ macro_rules! store_contract {
             ]
         }
         $crate::store::contract::store_contract! { @cases $fresh, 1_000,
+            deposits: [
+                a_deposit_comes_from_the_treasury_and_is_an_entry,
+                the_limit_is_for_each_user_currency_and_day,
+                deposits_at_once_stay_within_the_limit,
+                a_refused_deposit_is_remembered,
+            ]
+        }
+        $crate::store::contract::store_contract! { @cases $fresh, 1_000,
+            entries: [
+                a_first_look_opens_the_wallet_and_shows_its_issue,
+                both_sides_of_a_sale_have_it_with_the_balance_it_left,
+                entries_are_paged_by_number_and_by_cursor,
+            ]
+        }
+        $crate::store::contract::store_contract! { @cases $fresh, 1_000,
+            keys: [
+                retries_of_any_act_at_once_do_it_once,
+                a_key_is_for_one_request_of_one_caller_and_act,
+                what_was_done_counts_for_its_time_and_not_longer,
+            ]
+        }
+        $crate::store::contract::store_contract! { @cases $fresh, 1_000,
             ledger: [
                 a_wallet_opens_once_however_many_ask_at_once,
                 a_name_is_kept_from_the_first_appearance,
@@ -66,7 +89,10 @@ macro_rules! store_contract {
             ]
         }
         $crate::store::contract::store_contract! { @cases $fresh, 92_233_720_368,
-            treasury: [a_wallet_too_many_is_refused_and_leaves_nothing]
+            treasury: [
+                a_wallet_too_many_is_refused_and_leaves_nothing,
+                a_deposit_too_many_is_refused_and_leaves_nothing,
+            ]
         }
     };
     (@cases $fresh:path, $opening:literal, $module:ident: [$($case:ident),* $(,)?]) => {$(
@@ -109,7 +135,7 @@ fn draft(price: Money) -> NewItem {
 }
 
 pub(super) async fn sell(store: &dyn Store, seller: &Caller, price: Money) -> Item {
-    item::create(store, &economy(), seller.clone(), draft(price)).await.expect("creates")
+    item::create(store, &economy(), seller.clone(), (draft(price), None)).await.expect("creates")
 }
 
 /// Counters that nobody looks at.
@@ -118,12 +144,8 @@ pub(super) fn economy() -> Economy {
 }
 
 pub(super) fn attempt(buyer: &Caller, item: &Item, key: Option<&str>) -> Attempt {
-    let order = Order {
-        item_id: item.id,
-        kind: TransactionType::Purchase,
-        idempotency_key: key.map(|key| key.parse().expect("key")),
-    };
-    Attempt { buyer: buyer.clone(), order, transaction_id: id::next(), at: time::now() }
+    let order = Order { item_id: item.id, kind: TransactionType::Purchase };
+    Attempt::new(buyer.clone(), order, key.map(|key| key.parse().expect("key")))
 }
 
 pub(super) async fn buy(
@@ -138,8 +160,8 @@ pub(super) async fn buy(
 /// What a user has of the currencies in order, minor units.
 pub(super) async fn amounts(store: &dyn Store, user: &Caller) -> [i64; 4] {
     let wallet = store.wallet(user).await.expect("wallet");
-    assert_eq!((wallet.owner, wallet.balances.map(|b| b.currency)), (user.id, Currency::ALL));
-    wallet.balances.map(|balance| balance.minor_units)
+    assert_eq!(wallet.owner, user.id);
+    Currency::ALL.map(|currency| wallet.balances.get(currency).minor_units)
 }
 
 async fn dollars(store: &dyn Store, user: &Caller) -> i64 {

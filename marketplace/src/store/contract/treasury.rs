@@ -1,10 +1,14 @@
-use kernel::{Currency, Kind, Page};
+use std::time::Duration;
+
+use kernel::{Currency, Kind, Money, Page};
 
 use super::{amounts, attempt, sell, usd, user};
 use crate::{
+    deposit::Deposit,
     id,
     item::{Item, ItemFilter, ItemQuery, Sort},
     store::{Error, Store},
+    time,
 };
 
 /// Of the greatest opening balance the treasury has one to issue.
@@ -21,11 +25,30 @@ pub(crate) async fn a_wallet_too_many_is_refused_and_leaves_nothing(store: &dyn 
         let error = store.purchase(attempt(&late, &item, Some("key"))).await.expect_err("no money left");
         assert!(exhausted(&error), "{error:?}");
         let listing = Item { id: id::next(), seller_id: late.id, ..item.clone() };
-        let error = store.create_item(&late, &listing).await.expect_err("no money left");
+        let error = store.create_item(&late, listing, None).await.expect_err("no money left");
         assert!(exhausted(&error), "{error:?}");
         let error = kernel::Error::from(error);
         assert_eq!((error.kind(), error.reason()), (Kind::ResourceExhausted, "treasury_exhausted"));
     }
     let all = ItemQuery { filter: ItemFilter::default(), sort: Sort::Newest, page: Page { page: 1, limit: 20 } };
     assert_eq!(store.list_items(&all).await.expect("lists"), (vec![item], 1));
+}
+
+/// After the one wallet 0.54775807 BTC are left, and a day's limit is 0.2.
+pub(crate) async fn a_deposit_too_many_is_refused_and_leaves_nothing(store: &dyn Store) {
+    let rich = user("rich");
+    let opened = amounts(store, &rich).await;
+    let amount = Money { currency: Currency::Btc, minor_units: 20_000_000 };
+    let on_day = async |day: u32| {
+        let at = time::now() + day * Duration::from_secs(24 * 3600);
+        store.deposit(Deposit::new(rich.clone(), amount, None, at)).await
+    };
+    for day in 0..2 {
+        on_day(day).await.expect("no failure").expect("deposits");
+    }
+    for _ in 0..2 {
+        let error = on_day(2).await.expect_err("no money left");
+        assert!(matches!(error, Error::TreasuryExhausted(Currency::Btc)), "{error:?}");
+    }
+    assert_eq!(amounts(store, &rich).await, [opened[0], opened[1], opened[2] + 40_000_000, opened[3]]);
 }

@@ -3,43 +3,20 @@
 
 use diesel::prelude::*;
 
-use super::{
-    Error, idempotency, items,
-    ledger::{self, Entry},
-    schema::transactions,
-};
+use super::{Error, items, ledger, schema::transactions};
 use crate::{
-    idempotency::Retention,
     item::ItemNotFound,
-    ledger::EntryKind,
     purchase::{Attempt, PurchaseError, Sale, Transaction},
-    wallet::Balances,
+    wallet::Amounts,
 };
 
-/// Recalls the outcome of an earlier attempt, or sells the item and remembers that.
-///
-/// A refusal is no `Err`: it is to be committed with its key.
+/// Sells the item. A refusal is no `Err`: the account that it has opened stays.
 pub(super) fn purchase(
     connection: &mut SqliteConnection,
     attempt: &Attempt,
-    opening: &Balances,
-    retention: Retention,
+    opening: &Amounts,
 ) -> Result<Result<Sale, PurchaseError>, Error> {
-    let key = attempt.order.idempotency_key.as_ref();
-    if let Some(key) = key
-        && let Some(outcome) = idempotency::recall(connection, attempt, key, retention)?
-    {
-        return Ok(outcome);
-    }
     ledger::open_account(connection, &attempt.buyer, opening, attempt.at)?;
-    let outcome = sell(connection, attempt)?;
-    if let Some(key) = key {
-        idempotency::remember(connection, attempt, key, &outcome)?;
-    }
-    Ok(outcome)
-}
-
-fn sell(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
     let Some(item) = items::find(connection, attempt.order.item_id)? else {
         return Ok(Err(ItemNotFound.into()));
     };
@@ -48,26 +25,12 @@ fn sell(connection: &mut SqliteConnection, attempt: &Attempt) -> Result<Result<S
         Ok(sale) => sale,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let Sale { transaction, item } = &sale;
-    let sold = items::mark_sold(connection, item, attempt.at)?;
-    insert(connection, transaction)?;
-    let (buyer, seller) = (transaction.buyer_id.to_string(), transaction.seller_id.to_string());
-    let paid = ledger::post(connection, &payment(transaction, &buyer, &seller))?;
-    if !(sold && paid) {
-        return Err(Error::Failed("an item was sold twice, or beyond its buyer's balance".into()));
+    if !items::mark_sold(connection, &sale.item, attempt.at)? {
+        return Err(Error::Failed("an item was sold twice".into()));
     }
+    insert(connection, &sale.transaction)?;
+    ledger::post(connection, &sale.transaction.entry())?;
     Ok(Ok(sale))
-}
-
-fn payment<'a>(transaction: &Transaction, buyer: &'a str, seller: &'a str) -> Entry<'a> {
-    Entry {
-        kind: EntryKind::Purchase,
-        transaction: Some(transaction.id),
-        amount: transaction.price,
-        debit: buyer,
-        credit: seller,
-        at: transaction.created_at,
-    }
 }
 
 fn insert(connection: &mut SqliteConnection, transaction: &Transaction) -> Result<(), Error> {

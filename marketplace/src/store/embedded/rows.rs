@@ -10,10 +10,7 @@ use super::{
     Error,
     schema::{items, transactions},
 };
-use crate::{
-    item::Item,
-    purchase::{Sale, Transaction},
-};
+use crate::{item::Item, purchase::Transaction};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = items, check_for_backend(Sqlite))]
@@ -83,14 +80,6 @@ impl TryFrom<TransactionRow> for Transaction {
     }
 }
 
-impl TryFrom<(TransactionRow, ItemRow)> for Sale {
-    type Error = Error;
-
-    fn try_from((transaction, item): (TransactionRow, ItemRow)) -> Result<Self, Error> {
-        Ok(Self { transaction: transaction.try_into()?, item: item.try_into()? })
-    }
-}
-
 /// A value that was stored as text.
 pub(super) fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|error| damaged(text, error))
@@ -100,10 +89,10 @@ pub(super) fn money(currency: &str, minor_units: i64) -> Result<Money, Error> {
     Ok(Money { currency: parse::<Currency>(currency)?, minor_units })
 }
 
-fn time(micros: i64) -> Result<DateTime<Utc>, Error> {
+pub(super) fn time(micros: i64) -> Result<DateTime<Utc>, Error> {
     DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged(micros, "is no time"))
 }
 
-fn damaged(value: impl Display, why: impl Display) -> Error {
+pub(super) fn damaged(value: impl Display, why: impl Display) -> Error {
     Error::Failed(format!("a row is damaged: {value:.100}: {why}").into())
 }

@@ -15,19 +15,28 @@ diesel::table! {
         owner -> Text,
         currency -> Text,
         balance -> BigInt,
+        deposited_on -> Text,
+        deposited -> BigInt,
     }
 }
 
 diesel::table! {
-    entries (id) {
+    journal (id) {
         id -> BigInt,
         kind -> Text,
-        transaction_id -> Nullable<Text>,
+        reference -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    postings (owner, number) {
+        owner -> Text,
+        number -> BigInt,
+        entry -> BigInt,
         currency -> Text,
         amount -> BigInt,
-        debit -> Text,
-        credit -> Text,
-        created_at -> BigInt,
+        balance -> BigInt,
     }
 }
 
@@ -81,21 +90,7 @@ diesel::table! {
     }
 }
 
-diesel::table! {
-    idempotency_keys (buyer_id, key) {
-        buyer_id -> Text,
-        key -> Text,
-        item_id -> Text,
-        #[sql_name = "type"]
-        kind -> Text,
-        outcome -> Text,
-        transaction_id -> Nullable<Text>,
-        currency -> Nullable<Text>,
-        price -> Nullable<BigInt>,
-        balance -> Nullable<BigInt>,
-        created_at -> BigInt,
-    }
-}
-
 diesel::joinable!(items -> accounts (seller_id));
+diesel::joinable!(postings -> journal (entry));
+diesel::allow_tables_to_appear_in_same_query!(journal, postings);
 diesel::allow_tables_to_appear_in_same_query!(items, accounts, item_tags, transactions);

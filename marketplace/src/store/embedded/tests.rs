@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc};
 
-use diesel::RunQueryDsl;
+use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
 use futures_util::future::join_all;
 
 use super::*;
@@ -19,6 +19,7 @@ fn open(data_dir: &Path) -> Embedded {
 }
 
 fn open_with(data_dir: &Path, opening_balance: i64) -> anyhow::Result<Embedded> {
+    let opening_balance = Amounts::each(opening_balance).expect("amounts");
     let options = Options { opening_balance, ..Options::default() };
     Embedded::open(&DataDir::open(data_dir, true)?, &options)
 }
@@ -65,8 +66,8 @@ async fn a_balance_that_was_tampered_with_is_found() {
     let mut imbalance = store.imbalance().await.expect("imbalance");
     imbalance.retain(|(_, sum)| *sum != 0);
     assert_eq!(imbalance, [(Currency::Gold, 1)]);
-    let found =
-        Discrepancy { owner: owner.id.to_string(), currency: Currency::Gold, balance: 10_000_001, entries: 10_000_000 };
+    let (owner, currency) = (owner.id.to_string(), Currency::Gold);
+    let found = Discrepancy::Balance { owner, currency, balance: 10_000_001, postings: 10_000_000 };
     assert_eq!(store.audit().await.expect("audit"), [found]);
 }
 
@@ -101,8 +102,32 @@ async fn the_schema_refuses_a_debt_and_an_overflow() {
 }
 
 #[test]
-fn an_opening_balance_beyond_64_bits_is_refused_by_name() {
+fn a_file_of_before_the_journal_is_refused_and_nothing_in_it_is_touched() {
     let directory = tempfile::tempdir().expect("directory");
-    let error = open_with(directory.path(), 92_233_720_369).err().expect("too much");
-    assert!(error.to_string().contains("OPENING_BALANCE"), "{error}");
+    let path = directory.path().join("marketplace.db");
+    let mut before = SqliteConnection::establish(&path.to_string_lossy()).expect("made");
+    let of_before =
+        "CREATE TABLE __diesel_schema_migrations (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP);
+         INSERT INTO __diesel_schema_migrations (version) VALUES ('0001'), ('0002'), ('0003');
+         CREATE TABLE entries (id INTEGER PRIMARY KEY, amount INTEGER NOT NULL); INSERT INTO entries VALUES (1, 7);";
+    before.batch_execute(of_before).expect("made");
+    drop(before);
+    let kept = std::fs::read(&path).expect("reads");
+    for _ in 0..2 {
+        let error = open_with(directory.path(), 1_000).err().expect("is refused").to_string();
+        for part in ["marketplace.db", "schema 0001", "DATA_DIR"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+    let mut after = SqliteConnection::establish(&path.to_string_lossy()).expect("opens");
+    let tables = diesel::sql_query("SELECT count(*) AS count FROM sqlite_schema WHERE type = 'table'");
+    #[derive(diesel::QueryableByName)]
+    struct Count {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        count: i64,
+    }
+    assert_eq!(tables.get_result::<Count>(&mut after).expect("counts").count, 2);
+    drop(after);
+    // All but SQLite's own header, which says that it is read in WAL mode now.
+    assert_eq!(std::fs::read(&path).expect("reads")[100..], kept[100..]);
 }

@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use crate::{
     item::{Item, PriceRank, Seller},
+    ledger::{Entry, Posting},
     purchase::Transaction,
-    wallet::Wallet,
+    wallet::{Amounts, Wallet, WalletEntry},
 };
 
 /// A listing.
@@ -135,15 +136,41 @@ pub(super) struct AccountDocument {
     #[serde(rename = "_id")]
     pub(super) owner: String,
     pub(super) username: String,
-    /// By currency code: what the entries of the account add up to. Only the treasury owes.
+    /// By currency code: what the postings of the account add up to. Only the treasury owes.
     pub(super) balances: HashMap<String, i64>,
+    /// How many postings there are: their numbers are 1 to this.
+    pub(super) postings: i64,
+    /// By currency code: what was deposited on the last day with a deposit.
+    pub(super) deposited: HashMap<String, DepositedDocument>,
     /// Counted here, in the transaction that changes them, so that showing a seller never counts documents.
     pub(super) active_listings: i64,
     pub(super) completed_sales: i64,
     pub(super) opened_at: bson::DateTime,
 }
 
+/// What was deposited on a day.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct DepositedDocument {
+    /// In UTC, as `2026-11-21`.
+    pub(super) day: String,
+    pub(super) sum: i64,
+}
+
 impl AccountDocument {
+    /// An account that never had anything.
+    pub(super) fn empty(owner: &str, username: &str, opened_at: bson::DateTime) -> Self {
+        Self {
+            owner: owner.to_owned(),
+            username: username.to_owned(),
+            balances: Currency::ALL.iter().map(|currency| (currency.code().to_owned(), 0)).collect(),
+            postings: 0,
+            deposited: HashMap::new(),
+            active_listings: 0,
+            completed_sales: 0,
+            opened_at,
+        }
+    }
+
     /// What the account has of one currency.
     pub(super) fn balance(&self, currency: Currency) -> Result<Money, Error> {
         let minor_units = self.balances.get(currency.code()).copied();
@@ -152,10 +179,7 @@ impl AccountDocument {
     }
 
     pub(super) fn wallet(&self) -> Result<Wallet, Error> {
-        let mut balances = Currency::ALL.map(|currency| Money { currency, minor_units: 0 });
-        for balance in &mut balances {
-            *balance = self.balance(balance.currency)?;
-        }
+        let balances = Amounts::of(|currency| self.balance(currency))?;
         Ok(Wallet { owner: parse(&self.owner)?, balances })
     }
 }
@@ -173,48 +197,72 @@ impl TryFrom<AccountDocument> for Seller {
     }
 }
 
-/// A movement of money. Both sides of the double entry are one document, so that no entry can be out of balance.
+/// A posting, with the entry that it is of: a page of a wallet's entries is read from one index, and an entry is those
+/// postings that have its kind and reference.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct EntryDocument {
-    /// What it is for: `issue/{user}/{currency}` or `purchase/{transaction}`. Nothing is paid for twice.
+pub(super) struct PostingDocument {
+    /// `sale/{transaction}/{owner}/{currency}` and the like: nothing is paid for twice.
     #[serde(rename = "_id")]
-    pub(super) id: String,
+    id: String,
+    pub(super) owner: String,
+    pub(super) number: i64,
     pub(super) kind: String,
+    pub(super) reference: String,
     pub(super) currency: String,
+    /// Negative where the account has less afterwards.
     pub(super) amount: i64,
-    /// Owner of the account that has less afterwards.
-    pub(super) debit: String,
-    /// Owner of the account that has more afterwards.
-    pub(super) credit: String,
-    pub(super) created_at: bson::DateTime,
+    /// What the account had of the currency afterwards.
+    pub(super) balance: i64,
+    created_at: bson::DateTime,
 }
 
-/// How the first attempt with an idempotency key ended: the transaction, or the refusal with its numbers.
+impl PostingDocument {
+    pub(super) fn new(entry: &Entry, Posting { owner, amount }: &Posting, number: i64, balance: i64) -> Self {
+        let (kind, reference, currency) = (entry.kind.as_str(), &entry.reference, amount.currency.code());
+        Self {
+            id: format!("{kind}/{reference}/{owner}/{currency}"),
+            owner: owner.clone(),
+            number,
+            kind: kind.to_owned(),
+            reference: reference.clone(),
+            currency: currency.to_owned(),
+            amount: amount.minor_units,
+            balance,
+            created_at: date(entry.at),
+        }
+    }
+}
+
+impl TryFrom<PostingDocument> for WalletEntry {
+    type Error = Error;
+
+    fn try_from(posting: PostingDocument) -> Result<Self, Error> {
+        Ok(Self {
+            number: posting.number.unsigned_abs(),
+            kind: parse(&posting.kind)?,
+            amount: money(&posting.currency, posting.amount)?,
+            balance: posting.balance,
+            reference: posting.reference,
+            at: time(posting.created_at)?,
+        })
+    }
+}
+
+/// What a call with an idempotency key was told the first time.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct AttemptDocument {
-    /// The id of its transaction, where there is one.
+pub(super) struct RecordDocument {
     #[serde(rename = "_id")]
     pub(super) id: ObjectId,
-    pub(super) buyer_id: String,
-    pub(super) idempotency_key: String,
-    pub(super) item_id: ObjectId,
-    #[serde(rename = "type")]
-    pub(super) kind: String,
-    /// `completed` or the reason of the refusal.
+    pub(super) user_id: String,
+    pub(super) rpc: String,
+    pub(super) key: String,
+    pub(super) request: String,
+    pub(super) is_refusal: bool,
+    /// JSON.
     pub(super) outcome: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) shortage: Option<ShortageDocument>,
     pub(super) created_at: bson::DateTime,
-}
-
-/// By how much a buyer could not pay.
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct ShortageDocument {
-    pub(super) currency: String,
-    pub(super) price: i64,
-    pub(super) balance: i64,
 }
 
 /// A value that was stored as text.
@@ -231,7 +279,7 @@ pub(super) fn date(time: DateTime<Utc>) -> bson::DateTime {
     bson::DateTime::from_millis(time.timestamp_millis())
 }
 
-fn time(date: bson::DateTime) -> Result<DateTime<Utc>, Error> {
+pub(super) fn time(date: bson::DateTime) -> Result<DateTime<Utc>, Error> {
     let millis = date.timestamp_millis();
     DateTime::from_timestamp_millis(millis).ok_or_else(|| damaged(millis, "is no time"))
 }

@@ -5,18 +5,20 @@
 use bson::{Document, doc};
 use mongodb::{IndexModel, options::IndexOptions};
 
-/// The indexes of each collection. `accounts` and `entries` are found by `_id` alone.
-pub(super) fn all() -> [(&'static str, Vec<IndexModel>); 3] {
+/// The indexes of each collection. `accounts` are found by `_id` alone.
+pub(super) fn all() -> [(&'static str, Vec<IndexModel>); 4] {
     [
         (
-            "attempts",
+            "idempotency",
             vec![
-                unique(doc! { "buyerId": 1, "idempotencyKey": 1 }),
-                // Those that are old are forgotten, refusals sooner than sales.
-                plain(doc! { "outcome": 1, "createdAt": 1 }),
+                unique(doc! { "userId": 1, "rpc": 1, "key": 1 }),
+                // Those that are old are forgotten, refusals sooner than what was done.
+                plain(doc! { "isRefusal": 1, "createdAt": 1 }),
             ],
         ),
         ("items", items()),
+        // No two acts count alike, whatever the isolation.
+        ("postings", vec![unique(doc! { "owner": 1, "number": -1 })]),
         (
             "transactions",
             vec![

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     item::{HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemStatus, Sort},
     purchase::{Transaction, TransactionStatus},
-    wallet::Balances,
+    wallet::Amounts,
 };
 
 /// From this many listings before a page on, those are passed over in the index alone.
@@ -144,7 +144,7 @@ pub(super) async fn details(act: &mut Act<'_>, id: ObjectId) -> Result<Option<It
 }
 
 /// Adds an available listing, and the account of its seller where there is none.
-pub(super) async fn create(act: &mut Act<'_>, seller: &Caller, item: &Item, opening: &Balances) -> Result<(), Halt> {
+pub(super) async fn create(act: &mut Act<'_>, seller: &Caller, item: &Item, opening: &Amounts) -> Result<(), Halt> {
     ledger::open_account(act, seller, opening, item.created_at).await?;
     act.collections.items.insert_one(ItemDocument::from(item)).session(&mut act.session).await?;
     let seller = doc! { "_id": item.seller_id.to_string() };

@@ -1,21 +1,24 @@
-//! Accounts, balances and entries in MongoDB.
-
-use std::collections::HashMap;
+//! Accounts and the journal in MongoDB.
+//!
+//! An account's document has its balances, and how many postings it has: the update that changes the one counts the
+//! other, so that a posting's number, and the balance that it left, come from the very act that made it.
 
 use bson::{Bson, Document, doc};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::TryStreamExt;
 use kernel::{Caller, Currency, Money};
+use mongodb::options::ReturnDocument;
 
 use super::{
     Error,
-    documents::{AccountDocument, EntryDocument, damaged, date, parse},
+    documents::{AccountDocument, DepositedDocument, PostingDocument, damaged, date, money, parse},
     transaction::{Act, Halt},
 };
 use crate::{
-    ledger::{Discrepancy, EntryKind, TREASURY},
+    deposit::{Deposit, DepositError, Deposited},
+    ledger::{Audit, Discrepancy, Entry, EntryKind, Posting, TREASURY},
     purchase::Transaction,
-    wallet::Balances,
+    wallet::{Amounts, EntryQuery, WalletEntry},
 };
 
 /// What the treasury may owe, and so the most that all others can have together: no balance can overflow.
@@ -25,107 +28,160 @@ const MOST_ISSUED: i64 = i64::MAX;
 pub(super) async fn open_account(
     act: &mut Act<'_>,
     owner: &Caller,
-    opening: &Balances,
+    opening: &Amounts,
     at: DateTime<Utc>,
 ) -> Result<AccountDocument, Halt> {
     let id = owner.id.to_string();
     if let Some(account) = account(act, &id).await? {
         return Ok(account);
     }
-    issue(act, opening).await?;
-    let entries = opening.map(|amount| EntryDocument {
-        id: format!("{}/{id}/{}", EntryKind::Issue.as_str(), amount.currency),
-        kind: EntryKind::Issue.as_str().to_owned(),
-        currency: amount.currency.code().to_owned(),
-        amount: amount.minor_units,
-        debit: TREASURY.to_owned(),
-        credit: id.clone(),
-        created_at: date(at),
-    });
-    act.collections.entries.insert_many(entries).session(&mut act.session).await?;
+    let entry = Entry::transfer(EntryKind::Issue, id.clone(), at, (TREASURY, &id), opening.iter());
+    let treasury = issue(act, &entry).await?;
     let account = AccountDocument {
-        owner: id,
-        username: owner.name.clone(),
+        postings: Currency::ALL.len() as i64,
         balances: opening.iter().map(|amount| (amount.currency.code().to_owned(), amount.minor_units)).collect(),
-        active_listings: 0,
-        completed_sales: 0,
-        opened_at: date(at),
+        ..AccountDocument::empty(&id, &owner.name, date(at))
     };
+    insert_postings(act, &entry, [&treasury, &account]).await?;
     act.collections.accounts.insert_one(&account).session(&mut act.session).await?;
     Ok(account)
-}
-
-/// The treasury's account before it has issued anything.
-pub(super) fn empty_treasury() -> AccountDocument {
-    AccountDocument {
-        owner: TREASURY.to_owned(),
-        username: TREASURY.to_owned(),
-        balances: Currency::ALL.iter().map(|currency| (currency.code().to_owned(), 0)).collect(),
-        active_listings: 0,
-        completed_sales: 0,
-        opened_at: bson::DateTime::from_millis(0),
-    }
 }
 
 async fn account(act: &mut Act<'_>, owner: &str) -> Result<Option<AccountDocument>, Halt> {
     Ok(act.collections.accounts.find_one(doc! { "_id": owner }).session(&mut act.session).await?)
 }
 
-/// Debits the treasury; [`Error::TreasuryExhausted`] where it would owe too much.
-async fn issue(act: &mut Act<'_>, amounts: &Balances) -> Result<(), Halt> {
-    let (mut able, mut change) = (doc! { "_id": TREASURY }, Document::new());
-    for Money { currency, minor_units } in amounts {
-        able.insert(balance_of(*currency), doc! { "$gte": minor_units - MOST_ISSUED });
-        change.insert(balance_of(*currency), -minor_units);
+/// What an entry does to the account of `owner`, whose state it is from then on; [`Halt::Changed`], and nothing done, where
+/// that lacks what it is to give, or is not `able` any more. `also` are other fields and by how much they grow, `set`
+/// others and what they become.
+async fn apply(
+    act: &mut Act<'_>,
+    entry: &Entry,
+    owner: &str,
+    mut able: Document,
+    (also, set): (Document, Document),
+) -> Result<AccountDocument, Halt> {
+    let floor = if owner == TREASURY { -MOST_ISSUED } else { 0 };
+    let (mut grows, mut postings) = (also, 0_i64);
+    able.insert("_id", owner);
+    for Posting { amount: Money { currency, minor_units: amount }, .. } in of(entry, owner) {
+        let balance = balance_of(*currency);
+        if *amount < 0 {
+            able.insert(&balance, doc! { "$gte": floor - amount });
+        }
+        grows.insert(balance, *amount);
+        postings += 1;
     }
-    let debited = act.collections.accounts.update_one(able, doc! { "$inc": change }).session(&mut act.session).await?;
-    if debited.matched_count == 1 {
-        return Ok(());
+    grows.insert("postings", postings);
+    let mut change = doc! { "$inc": grows };
+    if !set.is_empty() {
+        change.insert("$set", set);
+    }
+    let changed = act.collections.accounts.find_one_and_update(able, change).return_document(ReturnDocument::After);
+    changed.session(&mut act.session).await?.ok_or(Halt::Changed)
+}
+
+/// Those of an entry's postings that are to one account.
+fn of<'a>(entry: &'a Entry, owner: &'a str) -> impl Iterator<Item = &'a Posting> {
+    entry.postings().iter().filter(move |posting| posting.owner == owner)
+}
+
+/// Debits the treasury; [`Error::TreasuryExhausted`] where it would owe too much.
+async fn issue(act: &mut Act<'_>, entry: &Entry) -> Result<AccountDocument, Halt> {
+    match apply(act, entry, TREASURY, Document::new(), Default::default()).await {
+        Err(Halt::Changed) => {}
+        issued => return issued,
     }
     let treasury = account(act, TREASURY).await?.ok_or_else(|| damaged(TREASURY, "has no account"))?;
-    for Money { currency, minor_units } in *amounts {
-        if treasury.balance(currency)?.minor_units < minor_units - MOST_ISSUED {
-            return Err(Error::TreasuryExhausted(currency).into());
+    for Posting { amount: Money { currency, minor_units: amount }, .. } in of(entry, TREASURY) {
+        if treasury.balance(*currency)?.minor_units < -MOST_ISSUED - amount {
+            return Err(Error::TreasuryExhausted(*currency).into());
         }
     }
     Err(Halt::Changed)
 }
 
+/// Writes the postings of an entry that has been applied to `accounts`.
+async fn insert_postings(act: &mut Act<'_>, entry: &Entry, accounts: [&AccountDocument; 2]) -> Result<(), Halt> {
+    let mut documents = Vec::with_capacity(entry.postings().len());
+    for account in accounts {
+        let count = of(entry, &account.owner).count() as i64;
+        for (posting, number) in of(entry, &account.owner).zip(account.postings - count + 1..) {
+            let balance = account.balance(posting.amount.currency)?.minor_units;
+            documents.push(PostingDocument::new(entry, posting, number, balance));
+        }
+    }
+    act.collections.postings.insert_many(documents).session(&mut act.session).await?;
+    Ok(())
+}
+
 /// Moves the price from buyer to seller and counts the sale; [`Halt::Changed`] where the buyer has not so much any more.
 pub(super) async fn pay(act: &mut Act<'_>, transaction: &Transaction) -> Result<(), Halt> {
     let (buyer, seller) = (transaction.buyer_id.to_string(), transaction.seller_id.to_string());
-    let Money { currency, minor_units: price } = transaction.price;
-    let balance = balance_of(currency);
-    let able = doc! { "_id": &buyer, &balance: { "$gte": price } };
-    let debit = doc! { "$inc": { &balance: -price } };
-    let debited = act.collections.accounts.update_one(able, debit).session(&mut act.session).await?;
+    let entry = transaction.entry();
     // Known before the credit: validators judge inside of the transaction too, and what a seller would be left with who
     // is paid for nothing, one listing less than none, is a failure (121) to them and no conflict.
-    if debited.matched_count != 1 {
-        return Err(Halt::Changed);
-    }
-    let credit = doc! { "$inc": { &balance: price, "activeListings": -1_i64, "completedSales": 1_i64 } };
-    let credited =
-        act.collections.accounts.update_one(doc! { "_id": &seller }, credit).session(&mut act.session).await?;
-    if credited.matched_count != 1 {
-        return Err(Halt::Changed);
-    }
-    let entry = EntryDocument {
-        id: format!("{}/{}", EntryKind::Purchase.as_str(), transaction.id),
-        kind: EntryKind::Purchase.as_str().to_owned(),
-        currency: currency.code().to_owned(),
-        amount: price,
-        debit: buyer,
-        credit: seller,
-        created_at: date(transaction.created_at),
+    let buyer = apply(act, &entry, &buyer, Document::new(), Default::default()).await?;
+    let sold = doc! { "activeListings": -1_i64, "completedSales": 1_i64 };
+    let seller = apply(act, &entry, &seller, Document::new(), (sold, Document::new())).await?;
+    insert_postings(act, &entry, [&buyer, &seller]).await
+}
+
+/// Makes a deposit of one whose account is `account`, or refuses it.
+pub(super) async fn deposit(
+    act: &mut Act<'_>,
+    deposit: &Deposit,
+    account: &AccountDocument,
+    limits: &Amounts,
+) -> Result<Result<WalletEntry, DepositError>, Halt> {
+    let currency = deposit.currency();
+    let field = format!("deposited.{currency}");
+    let before = account.deposited.get(currency.code());
+    let (before, able) = match before {
+        None => (None, doc! { &field: { "$exists": false } }),
+        Some(DepositedDocument { day, sum }) => (
+            Some(Deposited { day: parse::<NaiveDate>(day)?, sum: *sum }),
+            doc! { format!("{field}.day"): day, format!("{field}.sum"): *sum },
+        ),
     };
-    act.collections.entries.insert_one(entry).session(&mut act.session).await?;
-    Ok(())
+    let Deposited { day, sum } = match deposit.settle(before, limits.get(currency)) {
+        Ok(deposited) => deposited,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let set = doc! { field: { "day": day.to_string(), "sum": sum } };
+    let treasury = issue(act, &deposit.entry).await?;
+    let account = apply(act, &deposit.entry, &account.owner, able, (Document::new(), set)).await?;
+    insert_postings(act, &deposit.entry, [&treasury, &account]).await?;
+    Ok(Ok(WalletEntry {
+        number: account.postings.unsigned_abs(),
+        kind: deposit.entry.kind,
+        amount: deposit.amount,
+        balance: account.balance(currency)?.minor_units,
+        reference: deposit.entry.reference.clone(),
+        at: deposit.at(),
+    }))
 }
 
 /// The field of an account that has its balance.
 fn balance_of(currency: Currency) -> String {
     format!("balances.{currency}")
+}
+
+/// A page of an account's entries, and how many there are.
+pub(super) async fn entries(
+    act: &mut Act<'_>,
+    account: &AccountDocument,
+    query: EntryQuery,
+) -> Result<(Vec<WalletEntry>, u64), Halt> {
+    let total = account.postings.unsigned_abs();
+    let (newest, limit) = query.newest(total);
+    // Not more than the account has: fits.
+    let page = doc! { "owner": &account.owner, "number": { "$lte": newest as i64 } };
+    let page = act.collections.postings.find(page).sort(doc! { "owner": 1, "number": -1 }).limit(limit.into());
+    let mut cursor = page.session(&mut act.session).await?;
+    let documents: Vec<_> = cursor.stream(&mut act.session).try_collect().await?;
+    let entries = documents.into_iter().map(WalletEntry::try_from).collect::<Result<_, _>>()?;
+    Ok((entries, total))
 }
 
 /// The sum over all accounts a currency.
@@ -151,28 +207,26 @@ fn whole(sum: Option<&Bson>) -> Result<i128, Error> {
     }
 }
 
-/// The accounts whose balance is not what their entries add up to. What is not read within a call's deadline is too much.
+/// Where the books are not right. What is not read within a call's deadline is too much.
 pub(super) async fn audit(act: &mut Act<'_>) -> Result<Vec<Discrepancy>, Halt> {
-    let mut sums: HashMap<(String, String), i128> = HashMap::new();
-    let mut cursor = act.collections.entries.find(doc! {}).session(&mut act.session).await?;
-    let mut entries = cursor.stream(&mut act.session);
-    while let Some(EntryDocument { debit, credit, currency, amount, .. }) = entries.try_next().await? {
-        *sums.entry((debit, currency.clone())).or_default() -= i128::from(amount);
-        *sums.entry((credit, currency)).or_default() += i128::from(amount);
+    let mut audit = Audit::default();
+    let postings = act.collections.postings.find(doc! {}).sort(doc! { "owner": 1, "number": 1 });
+    let mut cursor = postings.session(&mut act.session).await?;
+    let mut postings = cursor.stream(&mut act.session);
+    while let Some(PostingDocument { owner, number, kind, reference, currency, amount, balance, .. }) =
+        postings.try_next().await?
+    {
+        let posting = Posting { owner, amount: money(&currency, amount)? };
+        audit.posting(format!("{kind}/{reference}"), number.unsigned_abs(), posting, balance);
     }
-    drop(entries);
+    drop(postings);
 
-    let mut discrepancies = Vec::new();
     let mut cursor = act.collections.accounts.find(doc! {}).session(&mut act.session).await?;
     let mut accounts = cursor.stream(&mut act.session);
     while let Some(AccountDocument { owner, balances, .. }) = accounts.try_next().await? {
         for (code, balance) in balances {
-            let key = (owner.clone(), code);
-            let entries = sums.remove(&key).unwrap_or(0);
-            if i128::from(balance) != entries {
-                discrepancies.push(Discrepancy { currency: parse(&key.1)?, owner: key.0, balance, entries });
-            }
+            audit.balance(owner.clone(), money(&code, balance)?);
         }
     }
-    Ok(discrepancies)
+    Ok(audit.finish())
 }

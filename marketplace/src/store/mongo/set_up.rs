@@ -15,11 +15,13 @@ use mongodb::{
 use storage::readiness::Failure;
 
 use super::{
+    documents::AccountDocument,
     health::Health,
-    indexes, ledger, time,
+    indexes, time,
     transaction::{Act, Halt, Transactions, is_duplicate_key},
     validators,
 };
+use crate::ledger::TREASURY;
 
 /// As long as it may take to build a new index on many listings.
 const DEADLINE: Duration = Duration::from_secs(600);
@@ -35,6 +37,9 @@ const NO_TRANSACTIONS: &str = "MONGODB_URI: that MongoDB server does no transact
     replica set, of one member at least: start mongod with --replSet rs0, run rs.initiate() in mongosh once, and add \
     ?replicaSet=rs0 to the URI";
 
+/// A collection that databases had before there was a journal.
+const BEFORE: &str = "entries";
+
 /// Brings the database into the state that this store needs.
 pub(super) async fn run(database: &Database, transactions: &Transactions, health: &Health) -> Result<(), Failure> {
     let late = |_| Failure::for_now(format_args!("MongoDB took longer than {DEADLINE:?}"));
@@ -45,6 +50,7 @@ async fn steps(database: &Database, transactions: &Transactions, health: &Health
     // Says best why a server is not reached.
     database.run_command(doc! { "ping": 1 }).await.map_err(Failure::for_now)?;
     try_a_transaction(transactions).await?;
+    refuse_foreign(database).await?;
     create_all(database, transactions).await.map_err(Failure::for_now)?;
     health.forget(time::now()).await.map_err(Failure::for_now)
 }
@@ -59,15 +65,33 @@ async fn try_a_transaction(transactions: &Transactions) -> Result<(), Failure> {
     }
 }
 
+/// A database of before is left as it is: what its collections say is not what they would say now.
+async fn refuse_foreign(database: &Database) -> Result<(), Failure> {
+    let collections = database.list_collection_names().await.map_err(Failure::for_now)?;
+    if !collections.iter().any(|name| name == BEFORE) {
+        return Ok(());
+    }
+    Err(Failure::ForGood(format!(
+        "MONGODB_URI: another version of this program has made the database {}, and this one cannot read it. It is left \
+         as it is: run that version, or name an empty database",
+        database.name()
+    )))
+}
+
 async fn create_all(database: &Database, transactions: &Transactions) -> Result<(), Error> {
     create_collections(database).await?;
     for (collection, models) in indexes::all() {
         database.collection::<Document>(collection).create_indexes(models).await?;
     }
-    match transactions.collections.accounts.insert_one(ledger::empty_treasury()).await {
+    match transactions.collections.accounts.insert_one(empty_treasury()).await {
         Err(error) if !is_duplicate_key(&error) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The treasury's account before it has issued anything.
+fn empty_treasury() -> AccountDocument {
+    AccountDocument::empty(TREASURY, TREASURY, bson::DateTime::from_millis(0))
 }
 
 fn refuses_transactions(error: &Error) -> bool {

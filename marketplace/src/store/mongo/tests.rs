@@ -43,8 +43,7 @@ impl Scratch {
 
     /// A store that has set up the database.
     async fn store(&self, opening_balance: i64) -> Mongo {
-        prepared(Mongo::connect(&self.0, &Options { opening_balance, ..Options::default() }).await.expect("connects"))
-            .await
+        prepared(Mongo::connect(&self.0, &opening(opening_balance)).await.expect("connects")).await
     }
 
     async fn settings(&self) -> ClientOptions {
@@ -67,8 +66,13 @@ impl Scratch {
         settings.server_selection_timeout = Some(Duration::from_millis(300));
         // What it says of its replica set would lead past the proxy.
         (settings.direct_connection, settings.repl_set_name) = (Some(true), None);
-        Mongo::on(settings, &Options { opening_balance: 1_000, ..Options::default() }).expect("connects")
+        Mongo::on(settings, &opening(1_000)).expect("connects")
     }
+}
+
+/// Whole units of each currency that wallets open with.
+fn opening(units: i64) -> Options {
+    Options { opening_balance: Amounts::each(units).expect("amounts"), ..Options::default() }
 }
 
 /// The store, when it is set up.
@@ -234,7 +238,8 @@ async fn a_balance_that_was_tampered_with_is_found() {
     let mut imbalance = store.imbalance().await.expect("imbalance");
     imbalance.retain(|(_, sum)| *sum != 0);
     assert_eq!(imbalance, [(Currency::Gold, 1)]);
-    let found = Discrepancy { owner: id, currency: Currency::Gold, balance: 10_000_001, entries: 10_000_000 };
+    let currency = Currency::Gold;
+    let found = Discrepancy::Balance { owner: id, currency, balance: 10_000_001, postings: 10_000_000 };
     assert_eq!(store.audit().await.expect("audit"), [found]);
 }
 
@@ -253,6 +258,34 @@ async fn what_was_read_and_is_so_no_longer_throws_the_purchase_back() {
         store.transactions.try_once(&overdrawn, &|act, overdrawn| ledger::pay(act, overdrawn).boxed()).await;
     assert!(matches!(overdrawn, Err(transaction::Halt::Changed)), "{overdrawn:?}");
     assert_eq!(amounts(&store, &seller).await, before, "the credit was taken back");
+    assert_sound(&store).await;
+}
+
+#[tokio::test]
+async fn a_deposit_on_top_of_one_that_was_not_seen_is_thrown_back() {
+    let scratch = Scratch::new();
+    let (store, owner, limits) = (scratch.store(1_000).await, user("owner"), Options::default().deposit_limit);
+    amounts(&store, &owner).await;
+    let of_owner = doc! { "_id": owner.id.to_string() };
+    let seen = async || {
+        let account = store.transactions.collections.accounts.find_one(of_owner.clone()).await;
+        account.expect("finds").expect("is there")
+    };
+    let deposit = || Deposit::new(owner.clone(), usd(1), None, time::now());
+    let mut before = amounts(&store, &owner).await;
+    // Neither the first of all nor a later one.
+    for _ in 0..2 {
+        let stale = seen().await;
+        store.deposit(deposit()).await.expect("no failure").expect("deposits");
+        before[0] += 1;
+        let what = (deposit(), stale, limits);
+        let late = store
+            .transactions
+            .try_once(&what, &|act, (deposit, stale, limits)| ledger::deposit(act, deposit, stale, limits).boxed());
+        let late = late.await;
+        assert!(matches!(late, Err(transaction::Halt::Changed)), "{late:?}");
+        assert_eq!(amounts(&store, &owner).await, before, "the treasury's debit was taken back");
+    }
     assert_sound(&store).await;
 }
 
@@ -302,7 +335,7 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
             store.check_read().await.expect_err("is gone"),
             store.item(item.id).await.expect_err("is gone"),
             store.wallet(&buyer).await.expect_err("is gone"),
-            store.create_item(&seller, &item).await.expect_err("is gone"),
+            store.create_item(&seller, item.clone(), None).await.expect_err("is gone"),
         ] {
             assert_eq!(kernel::Error::from(error).kind(), Kind::Unavailable);
         }
@@ -367,10 +400,17 @@ async fn the_uri_names_the_database() {
 }
 
 #[tokio::test]
-async fn an_opening_balance_beyond_64_bits_is_refused_by_name() {
-    let options = Options { opening_balance: 92_233_720_369, ..Options::default() };
-    let error = Mongo::connect("mongodb://host", &options).await.err().expect("too much");
-    assert!(error.to_string().contains("OPENING_BALANCE"), "{error}");
+async fn a_database_of_before_the_journal_is_refused_and_nothing_in_it_is_touched() {
+    let scratch = Scratch::new();
+    let database = Client::with_options(scratch.settings().await).expect("connects");
+    let database = database.default_database().expect("a name");
+    database.collection("entries").insert_one(doc! { "_id": "issue/1" }).await.expect("inserts");
+    let store = Mongo::connect(&scratch.0, &Options::default()).await.expect("connects");
+    let why = tokio::time::timeout(Duration::from_secs(20), store.unusable()).await.expect("in time").to_string();
+    for part in ["MONGODB_URI", database.name(), "empty database"] {
+        assert!(why.contains(part), "{why}");
+    }
+    assert_eq!(database.list_collection_names().await.expect("lists"), ["entries"]);
 }
 
 /// Where nobody listens.

@@ -13,17 +13,18 @@ use crate::{
 pub(super) fn all() -> [(&'static str, Document); 6] {
     [
         ("accounts", accounts()),
-        ("attempts", attempts()),
-        ("entries", entries()),
         ("health", health()),
+        ("idempotency", idempotency()),
         ("items", items()),
+        ("postings", postings()),
         ("transactions", transactions()),
     ]
 }
 
 fn accounts() -> Document {
-    let (mut balances, mut no_debt) = (Document::new(), Document::new());
+    let (mut balances, mut deposited, mut no_debt) = (Document::new(), Document::new(), Document::new());
     for currency in Currency::ALL {
+        deposited.insert(currency.code(), object(doc! { "day": text(), "sum": amount() }, &[]));
         balances.insert(currency.code(), doc! { "bsonType": "long" });
         no_debt.insert(format!("balances.{currency}"), doc! { "$gte": 0 });
     }
@@ -32,6 +33,8 @@ fn accounts() -> Document {
             "_id": text(),
             "username": text(),
             "balances": object(balances, &[]),
+            "postings": amount(),
+            "deposited": object(deposited, &Currency::ALL.map(Currency::code)),
             "activeListings": amount(),
             "completedSales": amount(),
             "openedAt": time(),
@@ -43,43 +46,24 @@ fn accounts() -> Document {
     validator
 }
 
-fn attempts() -> Document {
-    let shortage = doc! { "currency": currency(), "price": amount(), "balance": amount() };
+fn health() -> Document {
+    schema(doc! { "_id": text(), "at": time() }, &[])
+}
+
+fn idempotency() -> Document {
     schema(
         doc! {
             "_id": id(),
-            "buyerId": text(),
-            "idempotencyKey": text(),
-            // No more than an id: there may be no such item.
-            "itemId": id(),
-            "type": word(TransactionType::WORDS),
+            "userId": text(),
+            "rpc": text(),
+            "key": text(),
+            "request": text(),
+            "isRefusal": { "bsonType": "bool" },
             "outcome": text(),
-            "shortage": object(shortage, &[]),
-            "createdAt": time(),
-        },
-        &["shortage"],
-    )
-}
-
-fn entries() -> Document {
-    let mut validator = schema(
-        doc! {
-            "_id": text(),
-            "kind": word(EntryKind::WORDS),
-            "currency": currency(),
-            "amount": amount(),
-            "debit": text(),
-            "credit": text(),
             "createdAt": time(),
         },
         &[],
-    );
-    validator.insert("$expr", doc! { "$ne": ["$debit", "$credit"] });
-    validator
-}
-
-fn health() -> Document {
-    schema(doc! { "_id": text(), "at": time() }, &[])
+    )
 }
 
 fn items() -> Document {
@@ -98,6 +82,23 @@ fn items() -> Document {
             "tags": { "bsonType": "array", "items": text() },
             "createdAt": time(),
             "updatedAt": time(),
+        },
+        &[],
+    )
+}
+
+fn postings() -> Document {
+    schema(
+        doc! {
+            "_id": text(),
+            "owner": text(),
+            "number": { "bsonType": "long", "minimum": 1 },
+            "kind": word(EntryKind::WORDS),
+            "reference": text(),
+            "currency": currency(),
+            "amount": { "bsonType": "long" },
+            "balance": { "bsonType": "long" },
+            "createdAt": time(),
         },
         &[],
     )

@@ -30,6 +30,9 @@ fn duplicate_key() -> Document {
 
 /// The `_id` of the document of `collection` that `command` updates.
 fn updated(command: &Document, collection: &str) -> Option<Bson> {
+    if command.get_str("findAndModify").is_ok_and(|updated| updated == collection) {
+        return command.get_document("query").ok()?.get("_id").cloned();
+    }
     command.get_str("update").ok().filter(|updated| *updated == collection)?;
     command.get_array("updates").ok()?.first()?.as_document()?.get_document("q").ok()?.get("_id").cloned()
 }
@@ -78,7 +81,7 @@ async fn a_key_that_another_has_committed_since_is_a_conflict_and_no_failure() {
     let scratch = Scratch::new();
     let (seller, store) = (user("seller"), scratch.store(1_000).await);
     let item = sell(&store, &seller, usd(1)).await;
-    let keys: [fn(&str) -> bool; 2] = [|collection| collection == "attempts", |collection| collection == "accounts"];
+    let keys: [fn(&str) -> bool; 2] = [|collection| collection == "idempotency", |collection| collection == "accounts"];
     for (is_refused, item) in keys.into_iter().zip([item, sell(&store, &seller, usd(1)).await]) {
         let tries = AtomicUsize::new(0);
         let proxy = Proxy::with(scratch.server().await, move |command| {
@@ -133,7 +136,7 @@ async fn a_server_that_only_reads_is_read_and_its_check_of_writes_fails_until_it
     full.store(true, Ordering::Relaxed);
     store.check_read().await.expect("reads");
     assert!(store.item(item.id).await.expect("reads").is_some());
-    for refused in [store.check_write(replica).await, store.create_item(&seller, &item).await] {
+    for refused in [store.check_write(replica).await, store.create_item(&seller, item.clone(), None).await.map(drop)] {
         assert_eq!(kernel::Error::from(refused.expect_err("is full")).kind(), Kind::Unavailable);
     }
     full.store(false, Ordering::Relaxed);

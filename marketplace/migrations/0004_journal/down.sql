@@ -1,5 +1,6 @@
-DROP TABLE idempotency_keys;
-DROP TABLE entries;
+DROP TABLE idempotency_records;
+DROP TABLE postings;
+DROP TABLE journal;
 DROP TABLE transactions;
 DROP TABLE item_totals;
 DROP TABLE item_tags;

@@ -1,3 +1,6 @@
+-- What is sold, who takes part, and the books. Files of the versions before 4 had no journal; they are refused
+-- (storage/src/sqlite/schema.rs), since there was no release.
+--
 -- STRICT: SQLite would turn an integer that overflows into a float; in a strict table that is an error.
 -- Times are microseconds since the epoch, ids ObjectIds as 24 hex digits, users UUIDs, amounts minor units.
 
@@ -11,11 +14,14 @@ CREATE TABLE accounts (
     opened_at       INTEGER NOT NULL
 ) STRICT;
 
--- What the entries of an account add up to. Only the treasury owes: what it owes is what it has issued.
+-- What the postings of an account add up to. Only the treasury owes: what it owes is what it has issued.
 CREATE TABLE balances (
-    owner    TEXT    NOT NULL REFERENCES accounts (owner),
-    currency TEXT    NOT NULL CHECK (currency IN ('USD', 'EUR', 'BTC', 'GOLD')),
-    balance  INTEGER NOT NULL CHECK (balance >= 0 OR owner = 'treasury'),
+    owner        TEXT    NOT NULL REFERENCES accounts (owner),
+    currency     TEXT    NOT NULL CHECK (currency IN ('USD', 'EUR', 'BTC', 'GOLD')),
+    balance      INTEGER NOT NULL CHECK (balance >= 0 OR owner = 'treasury'),
+    -- The last day (UTC, as 2026-11-21) with a deposit, and what was deposited on it.
+    deposited_on TEXT    NOT NULL DEFAULT '',
+    deposited    INTEGER NOT NULL DEFAULT 0 CHECK (deposited >= 0),
     PRIMARY KEY (owner, currency)
 ) STRICT, WITHOUT ROWID;
 
@@ -94,40 +100,51 @@ CREATE TABLE transactions (
 ) STRICT;
 
 CREATE INDEX transactions_by_item ON transactions (item_id, created_at, id);
+-- What a user has bought is asked of the transactions, the one record of it. This index has all of the question and of
+-- the answer.
+CREATE INDEX transactions_by_buyer ON transactions (buyer_id, status, item_id);
 
--- The ledger. An entry moves an amount from the account it debits to the account it credits: both sides of the double
--- entry are one row, so that no entry can be out of balance.
-CREATE TABLE entries (
-    id             INTEGER PRIMARY KEY,
-    kind           TEXT    NOT NULL CHECK (kind IN ('issue', 'purchase')),
-    -- One movement a transaction.
-    transaction_id TEXT    UNIQUE REFERENCES transactions (id),
-    currency       TEXT    NOT NULL,
-    amount         INTEGER NOT NULL CHECK (amount >= 0),
-    debit          TEXT    NOT NULL REFERENCES accounts (owner),
-    credit         TEXT    NOT NULL REFERENCES accounts (owner),
-    created_at     INTEGER NOT NULL,
-    CHECK (debit <> credit),
-    CHECK ((kind = 'purchase') = (transaction_id IS NOT NULL))
+-- The ledger: entries, each of two or more postings that add up to zero in each currency.
+CREATE TABLE journal (
+    id         INTEGER PRIMARY KEY,
+    kind       TEXT    NOT NULL CHECK (kind IN
+        ('issue', 'sale', 'settlement', 'release', 'refund', 'deposit', 'tax', 'transfer')),
+    -- What it is for: the transaction of a sale, the user of an issue, the deposit's own id. Nothing is paid for twice.
+    reference  TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (kind, reference)
 ) STRICT;
 
--- What a buyer was told the first time: the transaction, or the refusal with its numbers.
-CREATE TABLE idempotency_keys (
-    buyer_id       TEXT    NOT NULL REFERENCES accounts (owner),
-    key            TEXT    NOT NULL,
-    -- What the key was used for. No reference: there may be no such item.
-    item_id        TEXT    NOT NULL,
-    type           TEXT    NOT NULL,
-    -- 'completed' or the reason of the refusal.
-    outcome        TEXT    NOT NULL,
-    transaction_id TEXT    REFERENCES transactions (id),
-    currency       TEXT,
-    price          INTEGER,
-    balance        INTEGER,
-    created_at     INTEGER NOT NULL,
-    PRIMARY KEY (buyer_id, key),
-    CHECK ((outcome = 'completed') = (transaction_id IS NOT NULL))
+-- What an entry changes: numbered in each account from 1 without a gap, so that a page of them is a range.
+CREATE TABLE postings (
+    owner    TEXT    NOT NULL,
+    number   INTEGER NOT NULL CHECK (number >= 1),
+    entry    INTEGER NOT NULL REFERENCES journal (id),
+    currency TEXT    NOT NULL,
+    -- Negative where the account has less afterwards.
+    amount   INTEGER NOT NULL,
+    -- What the account had of the currency afterwards.
+    balance  INTEGER NOT NULL,
+    PRIMARY KEY (owner, number),
+    FOREIGN KEY (owner, currency) REFERENCES balances (owner, currency)
 ) STRICT, WITHOUT ROWID;
+
+-- What a call with an idempotency key was told the first time (storage/src/idempotency.rs).
+CREATE TABLE idempotency_records (
+    user_id    TEXT    NOT NULL,
+    rpc        TEXT    NOT NULL,
+    key        TEXT    NOT NULL,
+    -- Tells one request from another.
+    request    TEXT    NOT NULL,
+    is_refusal INTEGER NOT NULL CHECK (is_refusal IN (0, 1)),
+    -- JSON.
+    outcome    TEXT    NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, rpc, key)
+) STRICT, WITHOUT ROWID;
+
+-- Outcomes are forgotten when they are old, refusals sooner than what was done.
+CREATE INDEX idempotency_records_by_age ON idempotency_records (is_refusal, created_at);
 
 INSERT INTO accounts (owner, username, opened_at) VALUES ('treasury', 'treasury', 0);
 INSERT INTO balances (owner, currency, balance)
