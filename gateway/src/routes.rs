@@ -7,7 +7,9 @@ pub mod fuzzing;
 mod marketplace;
 mod ops;
 mod page;
+mod profile;
 mod time;
+mod users;
 mod words;
 
 use std::sync::Arc;
@@ -71,10 +73,20 @@ fn business() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(discourse::channel::get_channel))
         .routes(routes!(discourse::channel::create_channel))
         .routes(routes!(discourse::post::create_post))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::validate))
+        .routes(routes!(auth::jwks))
+        .routes(routes!(users::get_user, users::update_user))
+        .routes(routes!(users::get_users))
+        .routes(routes!(profile::get_profile, profile::create_profile, profile::update_profile, profile::erase_profile))
 }
 
+/// Whoever may guess a password here.
 fn auth() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(auth::register)).routes(routes!(auth::login))
+    OpenApiRouter::new()
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::change_password))
 }
 
 fn ops() -> OpenApiRouter<Arc<App>> {

@@ -28,14 +28,14 @@ impl Marketplace for Service {
     }
 
     async fn create_item(&self, r: Request<pb::CreateItemRequest>) -> Answer<pb::CreateItemResponse> {
-        answer(async { Ok(convert::created_item(item::create(&*self.store, &self.economy, required(r.metadata())?, convert::new_item(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::created_item(item::create(&*self.store, &self.economy, required(r.extensions())?, convert::new_item(r.into_inner())?).await?)) }).await
     }
 
     async fn purchase_item(&self, r: Request<pb::PurchaseItemRequest>) -> Answer<pb::PurchaseItemResponse> {
-        answer(async { Ok(convert::sale(purchase::purchase(&*self.store, &self.economy, required(r.metadata())?, convert::order(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::sale(purchase::purchase(&*self.store, &self.economy, required(r.extensions())?, convert::order(r.into_inner())?).await?)) }).await
     }
 
     async fn get_wallet(&self, r: Request<pb::GetWalletRequest>) -> Answer<pb::GetWalletResponse> {
-        answer(async { Ok(convert::wallet(wallet::get(&*self.store, required(r.metadata())?).await?)) }).await
+        answer(async { Ok(convert::wallet(wallet::get(&*self.store, required(r.extensions())?).await?)) }).await
     }
 }

@@ -10,11 +10,13 @@
 //! | group commit, and how the writer comes back | `writer` |
 //! | whether the file is read and written, and what is known of damage | `health` |
 
-mod error;
+pub(crate) mod error;
 mod health;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+pub mod statements;
 
 use std::{
     error::Error as StdError,

@@ -1,12 +1,14 @@
 //! Journeys through the public doors of the whole system, HTTP at the gateway and gRPC at a replica, on whatever stack
 //! `crate::builder` gives.
 
+mod accounts;
 mod auth;
 mod balancing;
 mod cache;
 mod edge;
 mod grpc;
 mod http;
+mod identity;
 mod limits;
 mod metrics;
 mod money;
