@@ -16,8 +16,9 @@ pub(crate) fn load_or_create(
     name: &str,
     make: impl FnOnce() -> anyhow::Result<String>,
 ) -> anyhow::Result<String> {
+    make_private(data_dir, name)?;
     let path = data_dir.path().join(name);
-    match data_dir::make_private(&path).and_then(|()| fs::read_to_string(&path)) {
+    match fs::read_to_string(&path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let text = make()?;
@@ -25,6 +26,17 @@ pub(crate) fn load_or_create(
             Ok(text)
         }
         Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Takes away what others may do with a file, where it is there.
+pub(crate) fn make_private(data_dir: &DataDir, name: &str) -> anyhow::Result<()> {
+    let path = data_dir.path().join(name);
+    match data_dir::make_private(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot keep {} private", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

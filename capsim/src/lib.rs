@@ -32,6 +32,10 @@ pub use self::{config::Config, seed::seed};
 /// Between two questions to a gateway whether it is ready.
 const READY_POLL: Duration = Duration::from_millis(10);
 
+/// Files in the data directory: the key that signs tokens, and what the first admin logged in with at first.
+const JWT_KEY: &str = "jwt_key.pem";
+const ADMIN_PASSWORD: &str = "admin_password";
+
 /// A system that has been started.
 #[derive(Debug)]
 pub struct System {
@@ -80,7 +84,7 @@ impl System {
         let limits = options.limits();
         let key = match jwt_key {
             Some(key) => key.reveal().to_owned(),
-            None => kept::load_or_create(&data_dir, "jwt_key.pem", SigningKeys::generate)?,
+            None => kept::load_or_create(&data_dir, JWT_KEY, SigningKeys::generate)?,
         };
         let keys = SigningKeys::load(&key)?;
         let jwks = keys.jwks().clone();
@@ -151,14 +155,10 @@ impl System {
     /// Waits until the gateway says that it is well; false where everything was told to stop before, an error where one
     /// of them failed.
     pub async fn is_ready(&mut self) -> anyhow::Result<bool> {
-        let (host, port) = (self.gateway.ip().to_string(), self.gateway.port());
-        let well = async {
-            while runtime::probe::ask(&host, port).await.is_err() {
-                tokio::time::sleep(READY_POLL).await;
-            }
-        };
+        // The replicas first: a gateway that is asked before them has to say that it is not well, which is logged.
+        let places: Vec<_> = self.replicas.iter().map(|(_, address)| *address).chain([self.gateway]).collect();
         tokio::select! {
-            () = well => Ok(true),
+            () = are_well(&places) => Ok(true),
             Some(ended) = self.processes.join_next() => ended?.map(|()| false),
         }
     }
@@ -184,16 +184,26 @@ async fn first_admin(
     given: Option<Secret>,
     data_dir: &DataDir,
 ) -> anyhow::Result<Option<String>> {
+    kept::make_private(data_dir, ADMIN_PASSWORD)?;
     if people.has_admin().await.map_err(kernel::Error::from)? {
         return Ok(None);
     }
     let (password, is_ours) = match given {
         Some(password) => (password.reveal().to_owned(), false),
         // 122 random bits.
-        None => (kept::load_or_create(data_dir, "admin_password", || Ok(Uuid::new_v4().simple().to_string()))?, true),
+        None => (kept::load_or_create(data_dir, ADMIN_PASSWORD, || Ok(Uuid::new_v4().simple().to_string()))?, true),
     };
     let made = admin::ensure(people, passwords, &password).await.context("the first admin")?;
     Ok((made && is_ours).then_some(password))
+}
+
+/// Waits until each of these, one after the other, says that it is well.
+pub(crate) async fn are_well(places: &[SocketAddr]) {
+    for place in places {
+        while runtime::probe::ask(&place.ip().to_string(), place.port()).await.is_err() {
+            tokio::time::sleep(READY_POLL).await;
+        }
+    }
 }
 
 /// Binds the ports of a service's replicas, named `service-1` and so on.

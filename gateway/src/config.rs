@@ -53,6 +53,7 @@ pub struct Replicas {
     /// Replicas of the accounts service, host:port, comma-separated.
     #[arg(
         long = "accounts-replicas",
+        value_name = "ACCOUNTS_REPLICAS",
         env = "ACCOUNTS_REPLICAS",
         value_delimiter = ',',
         default_value = "127.0.0.1:5001,127.0.0.1:5002,127.0.0.1:5003"
@@ -61,6 +62,7 @@ pub struct Replicas {
     /// Replicas of the marketplace service, host:port, comma-separated.
     #[arg(
         long = "marketplace-replicas",
+        value_name = "MARKETPLACE_REPLICAS",
         env = "MARKETPLACE_REPLICAS",
         value_delimiter = ',',
         default_value = "127.0.0.1:3001,127.0.0.1:3002,127.0.0.1:3003"
@@ -69,6 +71,7 @@ pub struct Replicas {
     /// Replicas of the discourse service, host:port, comma-separated.
     #[arg(
         long = "discourse-replicas",
+        value_name = "DISCOURSE_REPLICAS",
         env = "DISCOURSE_REPLICAS",
         value_delimiter = ',',
         default_value = "127.0.0.1:4001,127.0.0.1:4002,127.0.0.1:4003"
