@@ -4,7 +4,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 2] = ["capsim/marketplace/v1/marketplace.proto", "capsim/discourse/v1/discourse.proto"];
+const FILES: [&str; 3] = [
+    "capsim/accounts/v1/accounts.proto",
+    "capsim/marketplace/v1/marketplace.proto",
+    "capsim/discourse/v1/discourse.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=capsim");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use kernel::Secret;
 
 /// What runs where, and how.
 #[derive(Args, Debug)]
@@ -12,7 +13,7 @@ pub struct Config {
     /// Address of the gateway and the web UI; 0.0.0.0, every one of this machine, shows them to others.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,
-    /// Address of the replicas. Whoever reaches one is believed: anything but loopback is for private networks.
+    /// Address of the replicas.
     #[arg(long, env = "REPLICA_HOST", default_value = "127.0.0.1")]
     pub replica_host: String,
     /// Port of the gateway; 0 is any free one.
@@ -24,6 +25,9 @@ pub struct Config {
     /// Directory of the built web UI. Where it is not there, its port says how to get it.
     #[arg(long, env = "WEB_DIR", default_value = "./web/dist")]
     pub web_dir: PathBuf,
+    /// Ports of the accounts replicas, comma-separated; as many replicas as ports.
+    #[arg(long, env = "ACCOUNTS_PORTS", value_delimiter = ',', default_value = "5001,5002,5003")]
+    pub accounts_ports: Vec<u16>,
     /// Ports of the marketplace replicas, comma-separated; as many replicas as ports.
     #[arg(long, env = "MARKETPLACE_PORTS", value_delimiter = ',', default_value = "3001,3002,3003")]
     pub marketplace_ports: Vec<u16>,
@@ -34,9 +38,13 @@ pub struct Config {
     /// directory must exist.
     #[arg(long, env = "READY_FILE")]
     pub ready_file: Option<PathBuf>,
-    /// Key that signs the tokens, 32 bytes or more; by default a random one in the data directory.
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
-    pub jwt_secret: Option<gateway::config::JwtSecret>,
+    /// Key that signs the tokens: Ed25519, PKCS#8 in PEM, or a file with it; by default one that is made and kept in the data
+    /// directory.
+    #[arg(long, env = "JWT_KEY", hide_env_values = true)]
+    pub jwt_key: Option<Secret>,
+    /// Password of the first admin, `admin`; by default a random one, shown once and kept in the data directory.
+    #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
+    pub admin_password: Option<Secret>,
     #[command(flatten)]
     pub telemetry: runtime::telemetry::Options,
     #[command(flatten)]

@@ -17,6 +17,9 @@ pub(crate) fn text(system: &System) -> String {
     for (instance, address) in &system.replicas {
         row(instance, format!("{address}    gRPC, reflection; http /status /metrics"));
     }
+    if let Some(password) = &system.admin {
+        row("First admin", format!("admin, password {password} (shown once; kept in admin_password beside the data)"));
+    }
     let _ = write!(
         text,
         "\n  Try it:\n\n  \

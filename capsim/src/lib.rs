@@ -1,12 +1,12 @@
 //! The launcher: everything in one process, on real ports with real gRPC between them.
 //!
-//! [`System::start`] binds all ports, opens the stores and starts six replicas and the gateway; the code of each is
+//! [`System::start`] binds all ports, opens the stores and starts three replicas of each service and the gateway; the code of each is
 //! the same as in a process of its own.
 
 mod config;
 mod guide;
+mod kept;
 mod ready;
-mod secret;
 mod seed;
 mod web;
 
@@ -16,16 +16,25 @@ use std::{
     time::Duration,
 };
 
+use accounts::{Passwords, Store, admin, password};
 use anyhow::Context;
-use gateway::{Settings, Stores, auth::password};
+use gateway::{Settings, Stores, config::Replicas};
+use kernel::{Clock, Secret};
+use runtime::identity::{Ended, SigningKeys, Verifier};
 use storage::DataDir;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use upstream::ReplicaAddress;
+use uuid::Uuid;
 
 pub use self::{config::Config, seed::seed};
 
 /// Between two questions to a gateway whether it is ready.
 const READY_POLL: Duration = Duration::from_millis(10);
+
+/// Files in the data directory: the key that signs tokens, and what the first admin logged in with at first.
+const JWT_KEY: &str = "jwt_key.pem";
+const ADMIN_PASSWORD: &str = "admin_password";
 
 /// A system that has been started.
 #[derive(Debug)]
@@ -35,6 +44,8 @@ pub struct System {
     web: SocketAddr,
     /// By instance name.
     replicas: Vec<(String, SocketAddr)>,
+    /// The password of the first admin, where it was made by this start.
+    admin: Option<String>,
     processes: JoinSet<anyhow::Result<()>>,
 }
 
@@ -48,10 +59,12 @@ impl System {
             gateway_port,
             web_port,
             web_dir,
+            accounts_ports,
             marketplace_ports,
             discourse_ports,
             ready_file,
-            jwt_secret,
+            jwt_key,
+            admin_password,
             options,
             economy,
             ..
@@ -63,23 +76,33 @@ impl System {
         }
         let gateway = runtime::server::bind(&host, gateway_port).await.context("gateway")?;
         let web = runtime::server::bind(&host, web_port).await.context("web UI")?;
+        let accounts = bind_all("accounts", &replica_host, &accounts_ports).await?;
         let marketplaces = bind_all("marketplace", &replica_host, &marketplace_ports).await?;
         let discourses = bind_all("discourse", &replica_host, &discourse_ports).await?;
 
+        admin_password.as_ref().map(Secret::reveal).map_or(Ok(()), admin::check)?;
         let limits = options.limits();
+        let key = match jwt_key {
+            Some(key) => key.reveal().to_owned(),
+            None => kept::load_or_create(&data_dir, JWT_KEY, SigningKeys::generate)?,
+        };
+        let keys = SigningKeys::load(&key)?;
+        let jwks = keys.jwks().clone();
         let settings = Settings {
             instance: "gateway-1".to_owned(),
-            marketplace_replicas: addresses(&marketplaces)?.into_iter().map(|(_, at)| at.into()).collect(),
-            discourse_replicas: addresses(&discourses)?.into_iter().map(|(_, at)| at.into()).collect(),
-            jwt_secret: match jwt_secret {
-                Some(secret) => secret,
-                None => secret::load_or_create(&data_dir)?,
+            replicas: Replicas {
+                accounts: upstreams(&accounts)?,
+                marketplace: upstreams(&marketplaces)?,
+                discourse: upstreams(&discourses)?,
             },
-            password_rounds: password::ROUNDS,
+            keys,
             options,
-            stores: Stores::Embedded { data_dir: data_dir.clone() },
-            clock: kernel::Clock::system(),
+            stores: Stores::Memory,
+            clock: Clock::system(),
         };
+        let people = Store::embedded(&data_dir)?;
+        let passwords = Passwords::new(password::ROUNDS)?;
+        let admin = first_admin(&people, &passwords, admin_password, &data_dir).await?;
         let items = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy)?);
         let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir, &economy.idempotency)?);
 
@@ -87,18 +110,29 @@ impl System {
             data_dir,
             gateway: reachable(gateway.local_addr()?),
             web: reachable(web.local_addr()?),
-            replicas: [addresses(&marketplaces)?, addresses(&discourses)?].concat(),
+            replicas: [addresses(&accounts)?, addresses(&marketplaces)?, addresses(&discourses)?].concat(),
+            admin,
             processes: JoinSet::new(),
         };
         // The replicas go on until the gateway has finished its requests.
         let gateway_done = CancellationToken::new();
-        for (instance, listener) in marketplaces {
-            let process = marketplace::serve(listener, instance, Arc::clone(&items) as _, gateway_done.clone());
+        let known = upstreams(&accounts)?;
+        for (instance, listener) in accounts {
+            let verifier = Verifier::new(&jwks, Clock::system(), Ended::default())?;
+            let (people, passwords) = (people.clone(), passwords.clone());
+            let process = accounts::serve(listener, instance, people, passwords, verifier, gateway_done.clone());
             system.processes.spawn(process);
         }
+        for (instance, listener) in marketplaces {
+            let (jwks, known, items, done) = (jwks.clone(), known.clone(), Arc::clone(&items), gateway_done.clone());
+            let serve = |verifier| marketplace::serve(listener, instance, items, verifier, done);
+            system.processes.spawn(async move { upstream::verifying(&jwks, known, serve).await });
+        }
         for (instance, listener) in discourses {
-            let process = discourse::serve(listener, instance, Arc::clone(&channels) as _, gateway_done.clone());
-            system.processes.spawn(process);
+            let (jwks, known, channels, done) =
+                (jwks.clone(), known.clone(), Arc::clone(&channels), gateway_done.clone());
+            let serve = |verifier| discourse::serve(listener, instance, channels, verifier, done);
+            system.processes.spawn(async move { upstream::verifying(&jwks, known, serve).await });
         }
         let pages = web::router(web_dir, system.gateway.port());
         system.processes.spawn(web::serve(web, pages, limits, shutdown.clone()));
@@ -121,14 +155,10 @@ impl System {
     /// Waits until the gateway says that it is well; false where everything was told to stop before, an error where one
     /// of them failed.
     pub async fn is_ready(&mut self) -> anyhow::Result<bool> {
-        let (host, port) = (self.gateway.ip().to_string(), self.gateway.port());
-        let well = async {
-            while runtime::probe::ask(&host, port).await.is_err() {
-                tokio::time::sleep(READY_POLL).await;
-            }
-        };
+        // The replicas first: a gateway that is asked before them has to say that it is not well, which is logged.
+        let places: Vec<_> = self.replicas.iter().map(|(_, address)| *address).chain([self.gateway]).collect();
         tokio::select! {
-            () = well => Ok(true),
+            () = are_well(&places) => Ok(true),
             Some(ended) = self.processes.join_next() => ended?.map(|()| false),
         }
     }
@@ -147,6 +177,35 @@ impl System {
     }
 }
 
+/// Makes the first admin where there is none; the password, where it is one that nobody has seen yet.
+async fn first_admin(
+    people: &Store,
+    passwords: &Passwords,
+    given: Option<Secret>,
+    data_dir: &DataDir,
+) -> anyhow::Result<Option<String>> {
+    kept::make_private(data_dir, ADMIN_PASSWORD)?;
+    if people.has_admin().await.map_err(kernel::Error::from)? {
+        return Ok(None);
+    }
+    let (password, is_ours) = match given {
+        Some(password) => (password.reveal().to_owned(), false),
+        // 122 random bits.
+        None => (kept::load_or_create(data_dir, ADMIN_PASSWORD, || Ok(Uuid::new_v4().simple().to_string()))?, true),
+    };
+    let made = admin::ensure(people, passwords, &password).await.context("the first admin")?;
+    Ok((made && is_ours).then_some(password))
+}
+
+/// Waits until each of these, one after the other, says that it is well.
+pub(crate) async fn are_well(places: &[SocketAddr]) {
+    for place in places {
+        while runtime::probe::ask(&place.ip().to_string(), place.port()).await.is_err() {
+            tokio::time::sleep(READY_POLL).await;
+        }
+    }
+}
+
 /// Binds the ports of a service's replicas, named `service-1` and so on.
 async fn bind_all(service: &str, host: &str, ports: &[u16]) -> anyhow::Result<Vec<(String, TcpListener)>> {
     let mut replicas = Vec::with_capacity(ports.len());
@@ -156,6 +215,10 @@ async fn bind_all(service: &str, host: &str, ports: &[u16]) -> anyhow::Result<Ve
         replicas.push((instance, listener));
     }
     Ok(replicas)
+}
+
+fn upstreams(replicas: &[(String, TcpListener)]) -> anyhow::Result<Vec<ReplicaAddress>> {
+    Ok(addresses(replicas)?.into_iter().map(|(_, address)| address.into()).collect())
 }
 
 fn addresses(replicas: &[(String, TcpListener)]) -> anyhow::Result<Vec<(String, SocketAddr)>> {

@@ -2,7 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use accounts::{Store, admin};
+use anyhow::Context;
 use clap::{Parser, Subcommand};
+use kernel::Secret;
+use runtime::identity::SigningKeys;
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -22,6 +26,17 @@ struct Cli {
 enum Command {
     /// Print the OpenAPI description of the gateway.
     Openapi,
+    /// Print a new key that signs tokens, and the keys that verify them, as JWT_KEY and JWKS for an environment.
+    Keys,
+    /// Make somebody an admin, or no admin any more, with the right of whoever has the data: --data-dir of a system that
+    /// is stopped, or the database of one that may run.
+    Admin {
+        #[command(subcommand)]
+        change: Admin,
+        /// PostgreSQL database of the accounts; the one in the data directory where it is not set.
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+        database_url: Option<Secret>,
+    },
     /// Fill a running system with people, listings, purchases, channels and posts, through its public API. What is
     /// there already is left as it is.
     Seed {
@@ -29,6 +44,14 @@ enum Command {
         #[arg(long, env = "GATEWAY", default_value = "http://127.0.0.1:8000")]
         gateway: String,
     },
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Make whoever has this username or address an admin.
+    Grant { name: String },
+    /// Take that away; the last admin stays one.
+    Revoke { name: String },
 }
 
 #[tokio::main]
@@ -39,6 +62,24 @@ async fn main() -> anyhow::Result<()> {
         Some(Command::Openapi) => {
             let mut text = gateway::openapi().to_pretty_json()?;
             text.push('\n');
+            return Ok(io::stdout().write_all(text.as_bytes())?);
+        }
+        Some(Command::Keys) => {
+            let key = SigningKeys::generate()?;
+            let jwks = serde_json::to_string(SigningKeys::load(&key)?.jwks())?;
+            let text = format!("JWT_KEY=\"{}\"\nJWKS='{jwks}'\n", key.trim_end().replace('\n', "\\n"));
+            return Ok(io::stdout().write_all(text.as_bytes())?);
+        }
+        Some(Command::Admin { change, database_url }) => {
+            let store = Store::open(database_url.as_ref().map(Secret::reveal), &config.storage)?;
+            let (name, is_admin) = match change {
+                Admin::Grant { name } => (name, true),
+                Admin::Revoke { name } => (name, false),
+            };
+            let changed = admin::set(&store, &name, is_admin).await.with_context(|| name.clone())?;
+            let what = if is_admin { "an admin" } else { "no admin" };
+            let text =
+                format!("{name} is {what}{}\n", if changed { " from now on, and has to log in again" } else { "" });
             return Ok(io::stdout().write_all(text.as_bytes())?);
         }
         Some(Command::Seed { gateway }) => {

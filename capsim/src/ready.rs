@@ -13,7 +13,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::System;
+use crate::{System, are_well};
 
 /// Between two looks at `/status`.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -58,7 +58,12 @@ pub(crate) fn forget(file: &Path) -> anyhow::Result<()> {
 
 /// Writes the file once the gateway finds every replica healthy, whole or not at all; removes it at `shutdown`.
 pub(crate) async fn announce(file: PathBuf, places: Places, shutdown: CancellationToken) -> anyhow::Result<()> {
-    if shutdown.run_until_cancelled(serves(&places.gateway)).await.is_none() {
+    let replicas: Vec<_> = places.replicas.values().copied().collect();
+    let serves = async {
+        are_well(&replicas).await;
+        serves(&places.gateway).await;
+    };
+    if shutdown.run_until_cancelled(serves).await.is_none() {
         return Ok(());
     }
     // The system serves with a disk that is full; who waits for this file gets it once there is room.

@@ -2,12 +2,13 @@
 
 use clap::Parser;
 use kernel::Secret;
+use upstream::ReplicaAddress;
 
 /// A replica of the discourse service: channels and posts over gRPC.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "discourse", version)]
 pub struct Config {
-    /// Address to listen on; 0.0.0.0 is every one of this machine. Whoever reaches a replica is believed.
+    /// Address to listen on; 0.0.0.0 is every one of this machine.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,
 
@@ -31,6 +32,20 @@ pub struct Config {
     /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
     #[arg(long)]
     pub health_check: bool,
+
+    /// Keys that tokens are verified with: a JSON Web Key Set, or a file with one. A gateway shows its own at
+    /// /.well-known/jwks.json.
+    #[arg(long, env = "JWKS")]
+    pub jwks: Option<String>,
+
+    /// Replicas of the accounts service, host:port, comma-separated: they tell which tokens have ended.
+    #[arg(
+        long,
+        env = "ACCOUNTS_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:5001,127.0.0.1:5002,127.0.0.1:5003"
+    )]
+    pub accounts_replicas: Vec<ReplicaAddress>,
 
     #[command(flatten)]
     pub runtime: runtime::threads::Options,

@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
-use runtime::replica::Replica;
+use runtime::{identity::Verifier, replica::Replica};
 use storage::idempotency;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,7 @@ pub async fn serve(
     listener: TcpListener,
     instance: String,
     store: Arc<dyn Store>,
+    verifier: Verifier,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let pool = {
@@ -52,7 +53,7 @@ pub async fn serve(
         move || store.pool()
     };
     let checks = (|| store.check_read(), || store.check_write(&instance));
-    let replica = Replica::new("discourse", SERVICE, instance.clone(), store.backend(), pool).await?;
+    let replica = Replica::new("discourse", SERVICE, instance.clone(), store.backend(), pool, verifier).await?;
     let mut routes = RoutesBuilder::default();
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
     let (served, ()) = tokio::join!(

@@ -7,25 +7,24 @@ use std::{
 
 use ipnet::IpNet;
 use kernel::{Clock, Secret};
-use proto::{discourse::discourse_client::DiscourseClient, marketplace::marketplace_client::MarketplaceClient};
-use runtime::metrics::Metrics;
-use storage::DataDir;
+use proto::{
+    accounts::accounts_client::AccountsClient, discourse::discourse_client::DiscourseClient,
+    marketplace::marketplace_client::MarketplaceClient,
+};
+use runtime::{
+    identity::{Ended, SigningKeys, Verifier},
+    metrics::Metrics,
+};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
-use upstream::{Balancer, Checks, ReplicaAddress};
+use upstream::{Balancer, Checks, follow_ended};
 
 use crate::{
-    auth::{
-        Auth,
-        guesses::Guesses,
-        password::Passwords,
-        token::Tokens,
-        users::{Users, embedded::EmbeddedUsers, redis::RedisUsers},
-    },
+    auth::{Auth, guesses::Guesses},
     cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
-    config::{JwtSecret, Options},
+    config::{Options, Replicas},
     error::Problem,
     in_flight::InFlight,
     rate_limit::Limit,
@@ -40,23 +39,21 @@ const MAX_MESSAGE_BYTES: usize = 512 * 1024;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub instance: String,
-    pub marketplace_replicas: Vec<ReplicaAddress>,
-    pub discourse_replicas: Vec<ReplicaAddress>,
-    pub jwt_secret: JwtSecret,
-    /// PBKDF2 rounds of new passwords: [`crate::auth::password::ROUNDS`] but in tests.
-    pub password_rounds: u32,
+    pub replicas: Replicas,
+    /// What tokens are signed with.
+    pub keys: SigningKeys,
     pub options: Options,
     pub stores: Stores,
     /// When tokens end: [`Clock::system`] but in tests.
     pub clock: Clock,
 }
 
-/// Where users, cached answers and rate limits are kept.
+/// Where cached answers and rate limits are kept.
 #[derive(Clone, Debug)]
 pub enum Stores {
-    /// Users in a file, the rest in memory.
-    Embedded { data_dir: DataDir },
-    /// All in Redis, shared by the gateways that use the same URL and prefix.
+    /// Each gateway has its own.
+    Memory,
+    /// In Redis, shared by the gateways that use the same URL and prefix.
     Redis { url: Secret, prefix: String },
 }
 
@@ -65,7 +62,7 @@ pub struct App {
     pub(crate) instance: String,
     pub(crate) auth: Auth,
     pub(crate) cache: ResponseCache,
-    pub(crate) balancers: [Balancer; 2],
+    pub(crate) balancers: Vec<Balancer>,
     /// Where there is one.
     pub(crate) redis: Option<Redis>,
     pub(crate) call_limit: Arc<Limit>,
@@ -77,6 +74,7 @@ pub struct App {
     pub(crate) started: Instant,
     /// Calls since the start, for `/status`; of operations none is counted.
     pub(crate) requests: AtomicU64,
+    accounts: AccountsClient<Balancer>,
     marketplace: MarketplaceClient<Balancer>,
     discourse: DiscourseClient<Balancer>,
     /// Writes under way, and whatever else must end before the process does.
@@ -85,35 +83,22 @@ pub struct App {
 
 impl App {
     pub(crate) fn new(settings: Settings, shutdown: &CancellationToken) -> anyhow::Result<Arc<Self>> {
-        use proto::{discourse::discourse_server, marketplace::marketplace_server};
+        use proto::{accounts::accounts_server, discourse::discourse_server, marketplace::marketplace_server};
 
-        let Settings {
-            instance,
-            marketplace_replicas,
-            discourse_replicas,
-            jwt_secret,
-            password_rounds,
-            options,
-            stores,
-            clock,
-        } = settings;
+        let Settings { instance, replicas, keys, clock, options, stores } = settings;
         let metrics = Metrics::new("gateway")?;
         let tasks = TaskTracker::new();
         let checks = Checks::start(&tasks, shutdown)?;
         let balancer = |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &checks);
-        let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &marketplace_replicas);
-        let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &discourse_replicas);
-        let tokens = Tokens::new(&jwt_secret.checked()?, options.jwt_ttl, clock);
+        let accounts = balancer("accounts", accounts_server::SERVICE_NAME, &replicas.accounts);
+        let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &replicas.marketplace);
+        let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &replicas.discourse);
+        let verifier = Verifier::new(keys.jwks(), clock, Ended::default())?;
+        let following = follow_ended(replicas.accounts, verifier.clone());
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(following));
         let ttl = options.cache_ttl;
-        let (redis, users, cache): (_, Arc<dyn Users>, Arc<dyn Cache>) = match stores {
-            Stores::Embedded { data_dir } => {
-                let users = EmbeddedUsers::open(&data_dir)?;
-                metrics.watch_pool("embedded", {
-                    let users = users.clone();
-                    move || users.pool()
-                });
-                (None, Arc::new(users), Arc::new(MemoryCache::new(ttl)))
-            }
+        let (redis, cache): (_, Arc<dyn Cache>) = match stores {
+            Stores::Memory => (None, Arc::new(MemoryCache::new(ttl))),
             Stores::Redis { url, prefix } => {
                 let redis = Redis::connect(&url, &prefix, &tasks, shutdown)?;
                 metrics.watch_store("redis", {
@@ -121,7 +106,7 @@ impl App {
                     move || redis.is_up()
                 });
                 let cache = RedisCache::new(redis.clone(), ttl, &tasks, shutdown);
-                (Some(redis.clone()), Arc::new(RedisUsers::new(redis)), Arc::new(cache))
+                (Some(redis), Arc::new(cache))
             }
         };
         let cache = Some(cache).filter(|_| !ttl.is_zero());
@@ -132,9 +117,9 @@ impl App {
         tasks.spawn(Arc::clone(&guesses).sweep(shutdown.clone()));
         Ok(Arc::new(Self {
             instance,
-            auth: Auth::new(users, Passwords::new(password_rounds)?, tokens),
+            auth: Auth::new(keys, verifier, options.jwt_ttl),
             cache: ResponseCache::new(cache, &metrics),
-            balancers: [marketplace.clone(), discourse.clone()],
+            balancers: vec![accounts.clone(), marketplace.clone(), discourse.clone()],
             redis,
             call_limit,
             guesses,
@@ -143,10 +128,16 @@ impl App {
             metrics,
             started: Instant::now(),
             requests: AtomicU64::new(0),
+            accounts: AccountsClient::new(accounts).max_decoding_message_size(MAX_MESSAGE_BYTES),
             marketplace: MarketplaceClient::new(marketplace).max_decoding_message_size(MAX_MESSAGE_BYTES),
             discourse: DiscourseClient::new(discourse).max_decoding_message_size(MAX_MESSAGE_BYTES),
             tasks,
         }))
+    }
+
+    /// A client of the accounts replicas.
+    pub(crate) fn accounts(&self) -> AccountsClient<Balancer> {
+        self.accounts.clone()
     }
 
     /// A client of the marketplace replicas.
@@ -195,8 +186,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     let _drop_guard = drained.clone().drop_guard();
     let limits = settings.options.limits();
     let app = App::new(settings, &drained)?;
-    let (users, cache) = (app.auth.backend(), app.cache.backend());
-    tracing::info!(instance = app.instance, address = %listener.local_addr()?, users, cache, "listening");
+    let cache = app.cache.backend();
+    tracing::info!(instance = app.instance, address = %listener.local_addr()?, cache, "listening");
     runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), limits, shutdown).await;
     drained.cancel();
     app.tasks.close();

@@ -1,28 +1,25 @@
-//! One authenticated call: who calls, and what goes along to the services.
+//! One call: who calls, and what goes along to the services.
 //!
-//! A handler that needs a user takes a [`Call`], and cannot forget the check.
+//! A handler that needs a user takes a [`Call`], and cannot forget the check; one that is open to all a [`Context`].
 
-use std::time::Duration;
+use std::{convert::Infallible, ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderValue, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
 };
 use kernel::Caller;
 use runtime::{
     access::Notes,
-    identity::{USER_ID, USER_NAME},
+    identity::{Claims, Identity, Unauthorized, bearer},
     observe::{REQUEST_ID, RequestId},
     trace::TRACEPARENT,
 };
 use tokio::time::Instant;
-use tonic::{
-    Request,
-    metadata::{AsciiMetadataValue, MetadataMap},
-};
+use tonic::{Request, metadata::MetadataMap};
 use upstream::Policy;
 
-use crate::{auth::token::Unauthorized, error::Problem};
+use crate::error::Problem;
 
 /// How long a service may take for a call, retries included.
 const UPSTREAM_DEADLINE: Duration = Duration::from_secs(5);
@@ -30,14 +27,9 @@ const UPSTREAM_DEADLINE: Duration = Duration::from_secs(5);
 /// W3C Trace Context, passed on as it came; where traces are sent the balancer puts its own in its place.
 const TRACE_CONTEXT: [&str; 2] = [TRACEPARENT, "tracestate"];
 
-/// Who the token says is calling, in the request's extensions; put there by [`crate::middleware::identify`].
+/// What goes along with a call, whoever calls.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity(pub Result<Caller, Unauthorized>);
-
-/// An authenticated call.
-#[derive(Clone, Debug)]
-pub struct Call {
-    pub caller: Caller,
+pub struct Context {
     /// The client asks for a fresh answer: `Cache-Control: no-cache` or `no-store`.
     pub bypass_cache: bool,
     pub if_none_match: Option<HeaderValue>,
@@ -46,8 +38,8 @@ pub struct Call {
     notes: Option<Notes>,
 }
 
-impl Call {
-    /// The request to a service: the message, the caller, the deadline.
+impl Context {
+    /// The request to a service: the message, the caller's token, the deadline.
     pub fn request<T>(&self, message: T) -> Request<T> {
         self.with_policy(message, false)
     }
@@ -66,45 +58,75 @@ impl Call {
         }
         request
     }
+
+    fn of(parts: &Parts) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        // No two calls of a replica's connection have the same for long: it would only push what repeats out of HTTP/2's
+        // header table. (RFC 7541, section 7.1.3, asks so for tokens anyway.)
+        let mut insert_sensitive = |name: HeaderName, mut value: HeaderValue| {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        };
+        // A token that is not good proves nothing to a replica either.
+        if let Some(Identity(Ok(_))) = parts.extensions.get()
+            && let Some(value) = bearer(&parts.headers)
+        {
+            insert_sensitive(header::AUTHORIZATION, value);
+        }
+        if let Some(RequestId(id)) = parts.extensions.get() {
+            insert_sensitive(HeaderName::from_static(REQUEST_ID), id.clone());
+        }
+        for name in TRACE_CONTEXT {
+            if let Some(value) = parts.headers.get(name) {
+                headers.insert(name, value.clone());
+            }
+        }
+        let cache_control = parts.headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
+        Self {
+            bypass_cache: cache_control.is_some_and(|value| {
+                value.split(',').any(|directive| matches!(directive.trim(), "no-cache" | "no-store"))
+            }),
+            if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
+            deadline: Instant::now() + UPSTREAM_DEADLINE,
+            metadata: MetadataMap::from_headers(headers),
+            notes: parts.extensions.get().cloned(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Context {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(parts))
+    }
+}
+
+/// An authenticated call: a [`Context`] whose caller is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub caller: Caller,
+    /// What the token says.
+    pub claims: Arc<Claims>,
+    context: Context,
+}
+
+impl Deref for Call {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let caller = match parts.extensions.get::<Identity>() {
-            Some(Identity(caller)) => caller.clone()?,
+        let claims = match parts.extensions.get() {
+            Some(Identity(identity)) => identity.clone()?,
             None => return Err(Unauthorized::MissingToken.into()),
         };
-        let mut metadata = MetadataMap::with_capacity(5);
-        let mut insert = |name: &'static str, value: &[u8]| {
-            // What is no ASCII cannot be metadata; ids and usernames are.
-            if let Ok(mut value) = AsciiMetadataValue::try_from(value) {
-                // No two requests have the same: it would only push what repeats out of HTTP/2's header table.
-                value.set_sensitive(name == REQUEST_ID);
-                metadata.insert(name, value);
-            }
-        };
-        insert(USER_ID, caller.id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).as_bytes());
-        insert(USER_NAME, caller.name.as_bytes());
-        if let Some(id) = parts.extensions.get::<RequestId>() {
-            insert(REQUEST_ID, id.0.as_bytes());
-        }
-        for name in TRACE_CONTEXT {
-            if let Some(value) = parts.headers.get(name) {
-                insert(name, value.as_bytes());
-            }
-        }
-        let cache_control = parts.headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
-        Ok(Self {
-            caller,
-            bypass_cache: cache_control.is_some_and(|value| {
-                value.split(',').any(|directive| matches!(directive.trim(), "no-cache" | "no-store"))
-            }),
-            if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
-            deadline: Instant::now() + UPSTREAM_DEADLINE,
-            metadata,
-            notes: parts.extensions.get().cloned(),
-        })
+        Ok(Self { caller: claims.caller(), claims, context: Context::of(parts) })
     }
 }

@@ -23,33 +23,18 @@ pub struct Config {
     /// Name of this process in logs and in /status.
     #[arg(long, env = "INSTANCE_ID", default_value = "gateway-1")]
     pub instance_id: String,
-    /// Replicas of the marketplace service, host:port, comma-separated.
-    #[arg(
-        long,
-        env = "MARKETPLACE_REPLICAS",
-        value_delimiter = ',',
-        default_value = "127.0.0.1:3001,127.0.0.1:3002,127.0.0.1:3003"
-    )]
-    pub marketplace_replicas: Vec<ReplicaAddress>,
-    /// Replicas of the discourse service, host:port, comma-separated.
-    #[arg(
-        long,
-        env = "DISCOURSE_REPLICAS",
-        value_delimiter = ',',
-        default_value = "127.0.0.1:4001,127.0.0.1:4002,127.0.0.1:4003"
-    )]
-    pub discourse_replicas: Vec<ReplicaAddress>,
-    /// Redis for users, answers and rate limits, such as redis://:password@host:6379/0; embedded and in memory if unset.
+    #[command(flatten)]
+    pub replicas: Replicas,
+    /// Redis for answers and rate limits, such as redis://:password@host:6379/0; in memory if unset.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<Secret>,
     /// What every key in Redis begins with, where several systems share one.
     #[arg(long, env = "REDIS_PREFIX", default_value = "")]
     pub redis_prefix: String,
-    #[command(flatten)]
-    pub storage: storage::data_dir::Options,
-    /// Key that signs the tokens, 32 bytes or more; all gateways need the same.
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
-    pub jwt_secret: Option<JwtSecret>,
+    /// Key that signs the tokens: Ed25519, PKCS#8 in PEM, or a file with it; all gateways need the same. Keys that follow
+    /// it verify what they signed before.
+    #[arg(long, env = "JWT_KEY", hide_env_values = true)]
+    pub jwt_key: Option<Secret>,
     /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
     #[arg(long)]
     pub health_check: bool,
@@ -61,13 +46,46 @@ pub struct Config {
     pub options: Options,
 }
 
+/// Where the services are.
+#[derive(Args, Clone, Debug, Default)]
+#[group(skip)]
+pub struct Replicas {
+    /// Replicas of the accounts service, host:port, comma-separated.
+    #[arg(
+        long = "accounts-replicas",
+        value_name = "ACCOUNTS_REPLICAS",
+        env = "ACCOUNTS_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:5001,127.0.0.1:5002,127.0.0.1:5003"
+    )]
+    pub accounts: Vec<ReplicaAddress>,
+    /// Replicas of the marketplace service, host:port, comma-separated.
+    #[arg(
+        long = "marketplace-replicas",
+        value_name = "MARKETPLACE_REPLICAS",
+        env = "MARKETPLACE_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:3001,127.0.0.1:3002,127.0.0.1:3003"
+    )]
+    pub marketplace: Vec<ReplicaAddress>,
+    /// Replicas of the discourse service, host:port, comma-separated.
+    #[arg(
+        long = "discourse-replicas",
+        value_name = "DISCOURSE_REPLICAS",
+        env = "DISCOURSE_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:4001,127.0.0.1:4002,127.0.0.1:4003"
+    )]
+    pub discourse: Vec<ReplicaAddress>,
+}
+
 impl Config {
-    /// What `REDIS_URL` decides. Takes the data directory where it is needed.
-    pub fn stores(&self) -> Result<Stores, storage::data_dir::Error> {
-        Ok(match &self.redis_url {
+    /// What `REDIS_URL` decides.
+    pub fn stores(&self) -> Stores {
+        match &self.redis_url {
             Some(url) => Stores::Redis { url: url.clone(), prefix: self.redis_prefix.clone() },
-            None => Stores::Embedded { data_dir: self.storage.open()? },
-        })
+            None => Stores::Memory,
+        }
     }
 }
 
@@ -128,32 +146,6 @@ fn network(text: &str) -> Result<IpNet, String> {
         .map_err(|_| "must be an address such as 10.0.0.1 or a network such as 10.0.0.0/8".to_owned())
 }
 
-/// The key that signs the tokens.
-#[derive(Clone, Debug)]
-pub struct JwtSecret(Secret);
-
-impl JwtSecret {
-    /// 256 bits, the size of the hash, as RFC 7518, section 3.2, asks for HS256.
-    pub const MIN_BYTES: usize = 32;
-
-    /// An error where it is too short, which never shows it. (clap's own errors would, so clap takes any.)
-    pub fn checked(self) -> anyhow::Result<Self> {
-        let (length, min) = (self.bytes().len(), Self::MIN_BYTES);
-        anyhow::ensure!(length >= min, "JWT_SECRET must have {min} bytes or more, it has {length}");
-        Ok(self)
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.0.reveal().as_bytes()
-    }
-}
-
-impl From<String> for JwtSecret {
-    fn from(secret: String) -> Self {
-        Self(secret.into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -186,16 +178,6 @@ mod tests {
     fn lists_are_split_at_commas() {
         let config = parse(&["--trusted-proxies=10.0.0.1,fd00::/8", "--discourse-replicas=a:1,b:2"]).expect("parses");
         assert_eq!(config.options.trusted_proxies.len(), 2);
-        assert_eq!(config.discourse_replicas.len(), 2);
-    }
-
-    #[test]
-    fn a_secret_has_32_bytes_and_is_never_shown() {
-        let secret = |text: &str| JwtSecret::from(text.to_owned()).checked();
-        assert!(secret(&"x".repeat(32)).is_ok() && secret(&"x".repeat(31)).is_err());
-        let error = secret("hunter2").expect_err("short").to_string();
-        assert!(error.contains("JWT_SECRET") && !error.contains("hunter2"));
-        let config = parse(&["--jwt-secret=hunter2"]).expect("clap takes any");
-        assert!(!format!("{config:?}").contains("hunter2"));
+        assert_eq!(config.replicas.discourse.len(), 2);
     }
 }

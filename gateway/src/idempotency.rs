@@ -1,7 +1,7 @@
 //! `Idempotency-Key`: what makes a call that makes something safe to repeat.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use storage::idempotency::{InvalidKey, Key};
+use kernel::idempotency::{InvalidKey, Key};
 use tonic::Request;
 use utoipa::IntoParams;
 

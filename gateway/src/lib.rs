@@ -9,7 +9,7 @@
 //! | bodies, and places in flight | `body`, `in_flight` |
 //! | round robin, ejection, retries, deadlines | the crate `upstream` |
 //! | the response cache and its generations | [`cache`] |
-//! | users, passwords, tokens | [`auth`] |
+//! | tokens | [`auth`] |
 //! | the connection to Redis, and its breaker | `redis` |
 //! | errors as clients see them | [`error`] |
 //! | settings | [`config`] |

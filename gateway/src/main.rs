@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use clap::Parser;
-use gateway::{Settings, auth::password, config::Config};
+use gateway::{Settings, config::Config};
+use kernel::Clock;
+use runtime::identity::SigningKeys;
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -18,20 +20,17 @@ async fn run(config: Config) -> anyhow::Result<()> {
         return runtime::probe::ask(&config.host, config.port).await;
     }
     let _telemetry = runtime::telemetry::init(&config.telemetry, "gateway", &config.instance_id)?;
-    let stores = config.stores()?;
-    let jwt_secret =
-        config.jwt_secret.context("JWT_SECRET is missing: it must be a random text of 32 bytes or more")?;
+    let stores = config.stores();
+    let keys = config.jwt_key.context("JWT_KEY is missing: an Ed25519 key, PKCS#8 in PEM; `capsim keys` makes it")?;
     let shutdown = runtime::shutdown::on_signal()?;
     let listener = runtime::server::bind(&config.host, config.port).await?;
     let settings = Settings {
         instance: config.instance_id,
-        marketplace_replicas: config.marketplace_replicas,
-        discourse_replicas: config.discourse_replicas,
-        jwt_secret,
-        password_rounds: password::ROUNDS,
+        replicas: config.replicas,
+        keys: SigningKeys::load(keys.reveal())?,
         options: config.options,
         stores,
-        clock: kernel::Clock::system(),
+        clock: Clock::system(),
     };
     gateway::serve(listener, settings, shutdown).await
 }

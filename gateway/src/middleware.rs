@@ -14,11 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use runtime::{
-    access::{self, Notes},
-    observe::Observer,
-    server::Room,
-};
+use runtime::{access, identity::identify, observe::Observer, server::Room};
 use tower::{ServiceBuilder, layer::layer_fn};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -28,9 +24,7 @@ use tower_http::{
 use crate::{
     ambiguous::Unambiguous,
     app::App,
-    auth::token::Unauthorized,
     body::{self, MAX_BODY_BYTES},
-    call::Identity,
     error::Problem,
     rate_limit::Limit,
 };
@@ -39,7 +33,7 @@ use crate::{
 ///
 /// Each is a plain layer: a function with a `Next` clones all that is inside of it for every request.
 pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
-    let identified = Arc::clone(app);
+    let verifier = app.auth.verifier().clone();
     router.layer(
         ServiceBuilder::new()
             // The outermost, which sees each answer as it goes out.
@@ -53,7 +47,7 @@ pub(crate) fn stack(router: Router, app: &Arc<App>) -> Router {
             .layer(CatchPanicLayer::custom(panicked))
             .layer(layer_fn(Unambiguous))
             // Innermost: admission, which depends on the route and on who calls, comes after it.
-            .map_request(move |request| identify(&identified, request)),
+            .map_request(move |request| identify(&verifier, request)),
     )
 }
 
@@ -84,13 +78,14 @@ fn cors() -> CorsLayer {
     let lower = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(AnyOrigin)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::CACHE_CONTROL,
             header::IF_NONE_MATCH,
             lower("idempotency-key"),
+            lower("x-auth-token"),
             lower("x-request-id"),
             lower("traceparent"),
             lower("tracestate"),
@@ -149,54 +144,32 @@ async fn in_flight(app: &App, limit: &Limit, request: Request, next: Next) -> Re
     app.in_flight.answered(place, share, response, made_again)
 }
 
-/// Verifies the token, once, for rate limits and handlers. Whether a route needs one, its handler says.
-fn identify(app: &App, mut request: Request) -> Request {
-    let identity = match request.headers().get(header::AUTHORIZATION) {
-        None => Err(Unauthorized::MissingToken),
-        Some(value) => match bearer(value) {
-            Some(token) => app.auth.verify(token),
-            None => Err(Unauthorized::InvalidToken),
-        },
-    };
-    if let Ok(caller) = &identity {
-        Notes::caller(request.extensions(), caller.id);
-    }
-    request.extensions_mut().insert(Identity(identity));
-    request
-}
-
-/// The token of `Bearer <token>`; the scheme's case does not matter (RFC 9110, section 11.1).
-pub(crate) fn bearer(value: &HeaderValue) -> Option<&str> {
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use axum::{body::Body, http::StatusCode};
     use clap::Parser;
+    use kernel::Clock;
+    use runtime::identity::SigningKeys;
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
     use super::*;
     use crate::{
         app::{Settings, Stores},
-        config::Config,
+        config::{Config, Replicas},
         routes,
     };
 
     /// A gateway whose replicas nobody has started.
-    fn app(data: &tempfile::TempDir) -> Arc<App> {
+    fn app() -> Arc<App> {
         let config = Config::try_parse_from(["gateway", "--marketplace-replicas=127.0.0.1:1"]).expect("parses");
         let settings = Settings {
             instance: config.instance_id,
-            marketplace_replicas: config.marketplace_replicas,
-            discourse_replicas: Vec::new(),
-            jwt_secret: "x".repeat(32).into(),
-            password_rounds: 1000,
+            replicas: Replicas { marketplace: config.replicas.marketplace, ..Replicas::default() },
+            keys: SigningKeys::load(&SigningKeys::generate().expect("key")).expect("reads"),
             options: config.options,
-            stores: Stores::Embedded { data_dir: storage::DataDir::open(data.path(), false).expect("ours") },
-            clock: kernel::Clock::system(),
+            stores: Stores::Memory,
+            clock: Clock::system(),
         };
         App::new(settings, &CancellationToken::new()).expect("starts")
     }
@@ -211,8 +184,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_its_limit_a_gateway_sheds_calls_but_not_operations() {
-        let data = tempfile::tempdir().expect("directory");
-        let app = app(&data);
+        let app = app();
         let places = app.in_flight.places();
         let all = u32::try_from(places.available_permits()).expect("fits");
         let one_is_left = places.acquire_many(all - 1).await.expect("permits");
@@ -222,13 +194,5 @@ mod tests {
         assert_eq!(status_of(&app, get("/metrics")).await, StatusCode::OK);
         drop((one_is_left, none_is_left));
         assert_eq!(status_of(&app, get("/marketplace/list")).await, StatusCode::UNAUTHORIZED);
-    }
-
-    #[test]
-    fn the_scheme_of_a_token_is_read_in_any_case() {
-        let read = |value: &'static str| bearer(&HeaderValue::from_static(value)).map(str::to_owned);
-        assert_eq!(read("Bearer a.b.c").as_deref(), Some("a.b.c"));
-        assert_eq!(read("bearer a.b.c").as_deref(), Some("a.b.c"));
-        assert_eq!((read("Basic a"), read("a.b.c"), read("")), (None, None, None));
     }
 }

@@ -37,7 +37,8 @@ pub fn openapi() -> OpenApi {
         license(name = "MIT", identifier = "MIT")
     ),
     tags(
-        (name = "auth", description = "Users and tokens"),
+        (name = "auth", description = "Registration, tokens and the keys that verify them"),
+        (name = "users", description = "Accounts and profiles"),
         (name = "marketplace", description = "Listings, purchases with exact money, deposits, wallets"),
         (name = "discourse", description = "Channels and posts"),
         (name = "operations", description = "How the system is")
@@ -72,7 +73,7 @@ pub(crate) fn complete(mut api: OpenApi) -> OpenApi {
     parts.examples.extend(problems::examples());
     let schemas = serde_json::to_value(&parts.schemas).unwrap_or_default();
     for item in api.paths.paths.values_mut() {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {
             problems::complete(operation);
             describe_cache(operation);
             if let Some(RefOr::T(body)) = &mut operation.request_body {

@@ -2,9 +2,11 @@
 
 use uuid::Uuid;
 
-/// The user in whose name a call acts, as vouched for by the gateway.
+/// The user in whose name a call acts, as the token proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub id: Uuid,
     pub name: String,
+    /// Whether the token says so.
+    pub is_admin: bool,
 }

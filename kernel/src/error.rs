@@ -66,6 +66,13 @@ impl Error {
         error
     }
 
+    /// Names a field at fault.
+    #[must_use]
+    pub fn with_field(mut self, field: &'static str, message: &'static str) -> Self {
+        self.violations.push(Violation { field: field.into(), message: message.into() });
+        self
+    }
+
     pub fn kind(&self) -> Kind {
         self.kind
     }

@@ -6,6 +6,7 @@
 //! | checks of input that name the field | [`validate`], [`page`], [`word`] |
 //! | exact money | [`money`] |
 //! | how pages are bounded by bytes | [`excerpt`] |
+//! | what makes a call safe to repeat | [`idempotency`] |
 //! | who calls | [`caller`] |
 //! | values that are not for logs | [`secret`] |
 //! | the present moment | [`time`] |
@@ -16,6 +17,7 @@ pub mod caller;
 pub mod clock;
 pub mod error;
 pub mod excerpt;
+pub mod idempotency;
 pub mod money;
 pub mod page;
 pub mod pool;

@@ -5,9 +5,11 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use runtime::identity::{Ended, SigningKeys, Verifier};
 use storage::DataDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use upstream::ReplicaAddress;
 
 use crate::{stores::StoreKind, system::Settings};
 
@@ -28,7 +30,7 @@ pub struct Service {
     /// Settings of a system that it takes from its environment, beside the address of its store.
     pub environment: &'static [&'static str],
     /// How to start it in this process on an embedded store; the gateway needs to know more, see [`crate::system`].
-    pub embedded: Option<fn(&DataDir, &Settings) -> anyhow::Result<Embedded>>,
+    pub embedded: Option<Open>,
 }
 
 /// Edge of the system.
@@ -38,7 +40,7 @@ pub const GATEWAY: Service = Service {
     grpc: None,
     store: StoreKind::Redis,
     environment: &[
-        "JWT_SECRET",
+        "JWT_KEY",
         "JWT_TTL",
         "CACHE_TTL",
         "RATE_LIMIT",
@@ -49,14 +51,22 @@ pub const GATEWAY: Service = Service {
     embedded: None,
 };
 
-/// All that the gateway calls.
+/// All that the gateway calls. All others ask the first one, the accounts, which tokens have ended.
 pub const SERVICES: &[Service] = &[
+    Service {
+        name: "accounts",
+        ports: &[5001, 5002, 5003],
+        grpc: Some(proto::accounts::accounts_server::SERVICE_NAME),
+        store: StoreKind::PostgreSql,
+        environment: &["JWKS", "ADMIN_PASSWORD"],
+        embedded: Some(accounts),
+    },
     Service {
         name: "marketplace",
         ports: &[3001, 3002, 3003],
         grpc: Some(proto::marketplace::marketplace_server::SERVICE_NAME),
         store: StoreKind::MongoDb,
-        environment: &["OPENING_BALANCE", "DEPOSIT_LIMIT", "IDEMPOTENCY_TTL"],
+        environment: &["JWKS", "OPENING_BALANCE", "DEPOSIT_LIMIT", "IDEMPOTENCY_TTL"],
         embedded: Some(marketplace),
     },
     Service {
@@ -64,7 +74,7 @@ pub const SERVICES: &[Service] = &[
         ports: &[4001, 4002, 4003],
         grpc: Some(proto::discourse::discourse_server::SERVICE_NAME),
         store: StoreKind::PostgreSql,
-        environment: &["IDEMPOTENCY_TTL"],
+        environment: &["JWKS", "IDEMPOTENCY_TTL"],
         embedded: Some(discourse),
     },
 ];
@@ -80,7 +90,7 @@ impl Service {
         (1..=REPLICAS).map(|number| format!("{}-{number}", self.name))
     }
 
-    /// The variable with which the gateway is told of its replicas.
+    /// The variable with which gateways and other services are told of its replicas.
     pub fn replicas_variable(&self) -> String {
         format!("{}_REPLICAS", self.name.to_uppercase())
     }
@@ -105,19 +115,46 @@ pub struct Embedded {
     pub ledger: Option<Ledger>,
 }
 
-fn marketplace(data: &DataDir, settings: &Settings) -> anyhow::Result<Embedded> {
+/// Opens the store of a service.
+pub type Open = fn(&DataDir, &Settings, &Accounts) -> anyhow::Result<Embedded>;
+
+/// Where the accounts replicas are.
+pub type Accounts = Vec<ReplicaAddress>;
+
+/// PBKDF2 rounds of accounts on embedded systems: to register many takes long, on purpose, on the others.
+const PASSWORD_ROUNDS: u32 = 1000;
+
+fn accounts(data: &DataDir, settings: &Settings, _: &Accounts) -> anyhow::Result<Embedded> {
+    let (people, passwords) = (accounts::Store::embedded(data)?, accounts::Passwords::new(PASSWORD_ROUNDS)?);
+    let (jwks, clock) = (SigningKeys::load(&settings.jwt_key)?.jwks().clone(), settings.clock.clone());
+    let serve = move |listener, name, stop| {
+        let (people, passwords, clock) = (people.clone(), passwords.clone(), clock.clone());
+        let verifier = Verifier::new(&jwks, clock, Ended::default());
+        Box::pin(async move { accounts::serve(listener, name, people, passwords, verifier?, stop).await })
+            as BoxFuture<'static, _>
+    };
+    Ok(Embedded { serve: Arc::new(serve), ledger: None })
+}
+
+fn marketplace(data: &DataDir, settings: &Settings, known: &Accounts) -> anyhow::Result<Embedded> {
     let items: Ledger = Arc::new(marketplace::store::embedded::Embedded::open(data, &settings.economy)?);
     let ledger = Some(Arc::clone(&items));
+    let (jwks, known) = (SigningKeys::load(&settings.jwt_key)?.jwks().clone(), known.clone());
     let serve = move |listener, name, stop| {
-        Box::pin(marketplace::serve(listener, name, Arc::clone(&items), stop)) as BoxFuture<'static, _>
+        let (jwks, known, items) = (jwks.clone(), known.clone(), Arc::clone(&items));
+        let serve = |verifier| marketplace::serve(listener, name, items, verifier, stop);
+        Box::pin(async move { upstream::verifying(&jwks, known, serve).await }) as BoxFuture<'static, _>
     };
     Ok(Embedded { serve: Arc::new(serve), ledger })
 }
 
-fn discourse(data: &DataDir, settings: &Settings) -> anyhow::Result<Embedded> {
+fn discourse(data: &DataDir, settings: &Settings, known: &Accounts) -> anyhow::Result<Embedded> {
     let channels = Arc::new(discourse::store::embedded::Embedded::open(data, &settings.economy.idempotency)?);
+    let (jwks, known) = (SigningKeys::load(&settings.jwt_key)?.jwks().clone(), known.clone());
     let serve = move |listener, name, stop| {
-        Box::pin(discourse::serve(listener, name, Arc::clone(&channels) as _, stop)) as BoxFuture<'static, _>
+        let (jwks, known, channels) = (jwks.clone(), known.clone(), Arc::clone(&channels));
+        let serve = |verifier| discourse::serve(listener, name, channels, verifier, stop);
+        Box::pin(async move { upstream::verifying(&jwks, known, serve).await }) as BoxFuture<'static, _>
     };
     Ok(Embedded { serve: Arc::new(serve), ledger: None })
 }

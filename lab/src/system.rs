@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use gateway::Stores;
+use gateway::{Stores, config};
 use kernel::Clock;
+use runtime::identity::SigningKeys;
 use storage::DataDir;
+use upstream::ReplicaAddress;
 
 use crate::{
     catalogue::{GATEWAY, Ledger, REPLICAS, SERVICES, Service},
@@ -12,17 +14,14 @@ use crate::{
     stores::StoreKind,
 };
 
-/// PBKDF2 rounds of users in embedded systems: registering many takes long, on purpose, in the others.
-const PASSWORD_ROUNDS: u32 = 1000;
-
 /// What [`capsim`] writes into its directory once it serves: JSON, with the address of everything.
 pub const READY_FILE: &str = "ready.json";
 
 /// What all processes of a system are told.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Signs the tokens.
-    pub jwt_secret: String,
+    /// Signs the tokens: PKCS#8 in PEM.
+    pub jwt_key: String,
     pub gateway: gateway::config::Options,
     pub economy: marketplace::config::Options,
     /// By which tokens end; processes of their own have that of their machine.
@@ -31,9 +30,9 @@ pub struct Settings {
 
 impl Settings {
     /// A cache, and no rate limits.
-    pub fn new(jwt_secret: &str) -> Self {
+    pub fn new(jwt_key: &str) -> Self {
         Self {
-            jwt_secret: jwt_secret.to_owned(),
+            jwt_key: jwt_key.to_owned(),
             gateway: gateway::config::Options {
                 jwt_ttl: Duration::from_secs(3600),
                 cache_ttl: Duration::from_secs(60),
@@ -50,9 +49,11 @@ impl Settings {
 
     /// As variables of an environment, by the names in the catalogue.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        let Self { jwt_secret, gateway, economy, .. } = self;
+        let Self { jwt_key, gateway, economy, .. } = self;
+        let keys = SigningKeys::load(jwt_key).unwrap();
         let mut variables = vec![
-            ("JWT_SECRET", jwt_secret.clone()),
+            ("JWT_KEY", jwt_key.clone()),
+            ("JWKS", serde_json::to_string(keys.jwks()).unwrap()),
             ("JWT_TTL", gateway.jwt_ttl.as_secs().to_string()),
             ("CACHE_TTL", gateway.cache_ttl.as_secs().to_string()),
             ("RATE_LIMIT", gateway.rate_limit.to_string()),
@@ -88,6 +89,12 @@ pub struct Replicas {
     pub servers: Vec<Server>,
 }
 
+impl Replicas {
+    fn addresses(&self) -> Vec<ReplicaAddress> {
+        self.servers.iter().map(|server| server.address().into()).collect()
+    }
+}
+
 /// Everything that was started; dropping it ends it at once.
 pub struct System {
     pub gateways: Vec<Server>,
@@ -97,22 +104,14 @@ pub struct System {
 impl System {
     /// Starts gateways and replicas as processes of their own, whose logs are in a directory. Waits for nothing.
     pub fn processes(gateways: usize, settings: &Settings, logs: &Path, wiring: &mut impl Wiring) -> Self {
-        let services: Vec<_> = SERVICES
-            .iter()
-            .map(|service| {
-                let start = |name: String| process(service, name, settings, logs, wiring, Vec::new());
-                Replicas { service, servers: service.instances().map(start).collect() }
-            })
-            .collect();
-        let gateways = (1..=gateways).map(|number| {
-            let name = format!("gateway-{number}");
-            let replicas = services.iter().map(|Replicas { service, servers }| {
-                let addresses: Vec<_> = servers.iter().map(|to| wiring.server(&name, to).to_string()).collect();
-                (service.replicas_variable(), addresses.join(","))
-            });
-            let replicas = replicas.collect();
-            process(&GATEWAY, name, settings, logs, wiring, replicas)
-        });
+        let mut services = Vec::new();
+        for service in SERVICES {
+            let start = |name: String| process(service, name, settings, logs, wiring, services.first());
+            let servers = service.instances().map(start).collect();
+            services.push(Replicas { service, servers });
+        }
+        let gateways = (1..=gateways)
+            .map(|number| process(&GATEWAY, format!("gateway-{number}"), settings, logs, wiring, &services));
         Self { gateways: gateways.collect(), services }
     }
 
@@ -121,17 +120,16 @@ impl System {
     pub fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger) {
         let data = DataDir::open(data, false).unwrap();
         let mut ledger = None;
-        let services: Vec<_> = SERVICES
-            .iter()
-            .map(|service| {
-                let open = service.embedded.unwrap();
-                let embedded = open(&data, settings).unwrap();
-                ledger = ledger.take().or(embedded.ledger);
-                let start = |name| Server::start(name, Run::Task(Arc::clone(&embedded.serve)));
-                Replicas { service, servers: service.instances().map(start).collect() }
-            })
-            .collect();
-        let gateway = embedded_gateway(settings, data, &services);
+        let mut services: Vec<Replicas> = Vec::new();
+        for service in SERVICES {
+            let open = service.embedded.unwrap();
+            let accounts = services.first().map(Replicas::addresses).unwrap_or_default();
+            let embedded = open(&data, settings, &accounts).unwrap();
+            ledger = ledger.take().or(embedded.ledger);
+            let start = |name| Server::start(name, Run::Task(Arc::clone(&embedded.serve)));
+            services.push(Replicas { service, servers: service.instances().map(start).collect() });
+        }
+        let gateway = embedded_gateway(settings, &services);
         (Self { gateways: vec![gateway], services }, ledger.unwrap())
     }
 
@@ -180,32 +178,37 @@ pub fn capsim(settings: &Settings, directory: &Path, more: &[(&str, &str)]) -> S
     Server::start("capsim-1".to_owned(), Run::Process(program))
 }
 
-fn process(
+fn process<'a>(
     service: &Service,
     name: String,
     settings: &Settings,
     logs: &Path,
     wiring: &mut impl Wiring,
-    replicas: Vec<(String, String)>,
+    called: impl IntoIterator<Item = &'a Replicas>,
 ) -> Server {
     let mut environment = wiring.store(&name, service.store);
-    environment.extend(replicas);
+    for Replicas { service, servers } in called {
+        let addresses: Vec<_> = servers.iter().map(|to| wiring.server(&name, to).to_string()).collect();
+        environment.push((service.replicas_variable(), addresses.join(",")));
+    }
     let known = settings.environment().into_iter().filter(|(variable, _)| service.environment.contains(variable));
     environment.extend(known.map(|(variable, value)| (variable.to_owned(), value)));
     let log = logs.join(&name);
     Server::start(name, Run::Process(Program { path: binary(service.name), environment, port_variable: "PORT", log }))
 }
 
-fn embedded_gateway(settings: &Settings, data_dir: DataDir, services: &[Replicas]) -> Server {
-    let replicas = |name| services[position(name)].servers.iter().map(|replica| replica.address().into()).collect();
+fn embedded_gateway(settings: &Settings, services: &[Replicas]) -> Server {
+    let replicas = |name| services[position(name)].addresses();
     let settings = gateway::Settings {
         instance: "gateway-1".to_owned(),
-        marketplace_replicas: replicas("marketplace"),
-        discourse_replicas: replicas("discourse"),
-        jwt_secret: settings.jwt_secret.clone().into(),
-        password_rounds: PASSWORD_ROUNDS,
+        replicas: config::Replicas {
+            accounts: replicas("accounts"),
+            marketplace: replicas("marketplace"),
+            discourse: replicas("discourse"),
+        },
+        keys: SigningKeys::load(&settings.jwt_key).unwrap(),
         options: settings.gateway.clone(),
-        stores: Stores::Embedded { data_dir },
+        stores: Stores::Memory,
         clock: settings.clock.clone(),
     };
     let serve = move |listener, name, stop| {

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser};
 use kernel::Secret;
+use upstream::ReplicaAddress;
 
 use crate::wallet::Amounts;
 
@@ -9,7 +10,7 @@ use crate::wallet::Amounts;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "marketplace", version)]
 pub struct Config {
-    /// Address to listen on; 0.0.0.0 is every one of this machine. Whoever reaches a replica is believed.
+    /// Address to listen on; 0.0.0.0 is every one of this machine.
     #[arg(long, env = "HOST", default_value = "127.0.0.1")]
     pub host: String,
 
@@ -27,6 +28,21 @@ pub struct Config {
 
     #[command(flatten)]
     pub storage: storage::data_dir::Options,
+
+    /// Keys that tokens are verified with: a JSON Web Key Set, or a file with one. A gateway shows its own at
+    /// /.well-known/jwks.json.
+    #[arg(long, env = "JWKS")]
+    pub jwks: Option<String>,
+
+    /// Replicas of the accounts service, host:port, comma-separated: they tell which tokens have ended.
+    #[arg(
+        long,
+        env = "ACCOUNTS_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:5001,127.0.0.1:5002,127.0.0.1:5003"
+    )]
+    pub accounts_replicas: Vec<ReplicaAddress>,
+
     #[command(flatten)]
     pub runtime: runtime::threads::Options,
     #[command(flatten)]

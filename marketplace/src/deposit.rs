@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn the_limit_is_for_a_day_and_may_be_used_up() {
         let deposit = |amount| {
-            let ada = Caller { id: Uuid::nil(), name: "ada".to_owned() };
+            let ada = Caller { id: Uuid::nil(), name: "ada".to_owned(), is_admin: false };
             Deposit::new(ada, usd(amount), None, time::now())
         };
         let today = deposit(1).at().date_naive();

@@ -77,8 +77,8 @@ mod tests {
                 .expect("opens");
         let metrics = Metrics::new("marketplace").expect("metrics");
         let economy = Economy::new(metrics.meter());
-        let seller = Caller { id: Uuid::from_u128(1), name: "ada".into() };
-        let buyer = Caller { id: Uuid::from_u128(2), name: "bob".into() };
+        let seller = Caller { id: Uuid::from_u128(1), name: "ada".into(), is_admin: false };
+        let buyer = Caller { id: Uuid::from_u128(2), name: "bob".into(), is_admin: false };
         let new = NewItem {
             name: "Gold bar".to_owned(),
             description: "1 kg".to_owned(),

@@ -17,7 +17,7 @@
 use std::sync::Arc;
 
 use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
-use runtime::replica::Replica;
+use runtime::{identity::Verifier, replica::Replica};
 use storage::idempotency;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,7 @@ pub async fn serve(
     listener: TcpListener,
     instance: String,
     store: Arc<dyn Store>,
+    verifier: Verifier,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let pool = {
@@ -61,7 +62,7 @@ pub async fn serve(
         move || store.pool()
     };
     let checks = (|| store.check_read(), || store.check_write(&instance));
-    let replica = Replica::new("marketplace", SERVICE, instance.clone(), store.backend(), pool).await?;
+    let replica = Replica::new("marketplace", SERVICE, instance.clone(), store.backend(), pool, verifier).await?;
     let meter = replica.metrics().meter().clone();
     let service = Service { store: Arc::clone(&store), economy: Economy::new(&meter) };
     let mut routes = RoutesBuilder::default();

@@ -1,12 +1,18 @@
 //! One replica through its port: gRPC with a generated client, and HTTP/1.1.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
+use kernel::Clock;
 use marketplace::{Options, SERVICE, store::embedded::Embedded};
 use proto::marketplace::{
     Category, CreateItemRequest, Currency, GetItemRequest, GetWalletRequest, ItemStatus, ListItemsRequest, Money,
     PurchaseItemRequest, marketplace_client::MarketplaceClient,
 };
+use runtime::identity::{Claims, Ended, SigningKeys, Verifier};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -16,6 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_types::StatusExt;
+use uuid::Uuid;
+
+static KEYS: LazyLock<SigningKeys> =
+    LazyLock::new(|| SigningKeys::load(&SigningKeys::generate().expect("key")).expect("reads"));
 
 struct Replica {
     address: SocketAddr,
@@ -35,8 +45,9 @@ impl Replica {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
-        let serving =
-            tokio::spawn(marketplace::serve(listener, "marketplace-7".to_owned(), Arc::new(store), shutdown.clone()));
+        let verifier = Verifier::new(KEYS.jwks(), Clock::system(), Ended::default()).expect("verifier");
+        let (name, store) = ("marketplace-7".to_owned(), Arc::new(store));
+        let serving = tokio::spawn(marketplace::serve(listener, name, store, verifier, shutdown.clone()));
         let channel = Channel::from_shared(format!("http://{address}")).expect("uri").connect_lazy();
         Self { address, channel, shutdown, serving, _data: data }
     }
@@ -73,9 +84,11 @@ impl Replica {
 }
 
 fn as_user<T>(id: &str, message: T) -> Request<T> {
+    let (sub, jti, exp) = (id.parse().expect("UUID"), Uuid::new_v4(), i64::MAX);
+    let claims = Claims { sub, username: "ada".to_owned(), roles: Vec::new(), jti, generation: 1, iat: 0, exp };
+    let token = KEYS.sign(&claims).expect("signs");
     let mut request = Request::new(message);
-    request.metadata_mut().insert("x-user-id", id.parse().expect("ascii"));
-    request.metadata_mut().insert("x-user-name", "ada".parse().expect("ascii"));
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().expect("ascii"));
     request
 }
 
@@ -138,7 +151,7 @@ async fn refusals_carry_their_code_and_reason() {
     let replica = Replica::start().await;
     let mut client = replica.client();
     let nobody = client.get_wallet(GetWalletRequest {}).await.expect_err("nobody");
-    assert_eq!((nobody.code(), reason(&nobody).as_str()), (Code::Unauthenticated, "missing_identity"));
+    assert_eq!((nobody.code(), reason(&nobody).as_str()), (Code::Unauthenticated, "missing_token"));
     let nobody = client.create_item(press()).await.expect_err("nobody");
     assert_eq!(nobody.code(), Code::Unauthenticated);
     let nobody = client.purchase_item(PurchaseItemRequest::default()).await.expect_err("nobody");

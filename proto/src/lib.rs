@@ -4,6 +4,11 @@
 
 pub mod time;
 
+/// `capsim.accounts.v1`
+pub mod accounts {
+    tonic::include_proto!("capsim.accounts.v1");
+}
+
 /// `capsim.marketplace.v1`
 pub mod marketplace {
     tonic::include_proto!("capsim.marketplace.v1");
@@ -14,5 +19,5 @@ pub mod discourse {
     tonic::include_proto!("capsim.discourse.v1");
 }
 
-/// Encoded `google.protobuf.FileDescriptorSet` of both packages and what they import.
+/// Encoded `google.protobuf.FileDescriptorSet` of all packages and what they import.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/capsim.bin"));

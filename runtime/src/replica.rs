@@ -30,6 +30,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::{
     access,
     health::{Condition, Gate, Health, Late, serving},
+    identity::{Verifier, identify},
     metrics::{self, Metrics},
     observe::{Observer, is_grpc},
     protocol,
@@ -49,18 +50,20 @@ pub struct Replica {
     backend: &'static str,
     health: Health,
     metrics: Metrics,
+    verifier: Verifier,
     started: Instant,
 }
 
 impl Replica {
-    /// A replica of `service` (`marketplace` or `discourse`), whose gRPC service is `name`. `pool` tells how many
-    /// connections to the store there are.
+    /// A replica of `service`, such as `marketplace`, whose gRPC service is `name`. `pool` tells how many connections to
+    /// the store there are, `verifier` who calls.
     pub async fn new(
         service: &'static str,
         name: &'static str,
         instance: String,
         backend: &'static str,
         pool: impl Fn() -> PoolState + Clone + Send + Sync + 'static,
+        verifier: Verifier,
     ) -> anyhow::Result<Self> {
         let metrics = Metrics::new(service)?;
         metrics.watch_pool(backend, pool);
@@ -69,7 +72,7 @@ impl Replica {
             let health = health.clone();
             move || health.condition() == Condition::Healthy
         });
-        Ok(Self { instance, backend, health, metrics, started: Instant::now() })
+        Ok(Self { instance, backend, health, metrics, verifier, started: Instant::now() })
     }
 
     /// What it counts itself by.
@@ -127,6 +130,7 @@ impl Replica {
         let services = services(&[descriptors, HEALTH_DESCRIPTORS])?;
         let observer = Observer::new(self.metrics.clone(), paths(&services));
         let gate = Gate::new(self.health.clone(), services.get(name).map_or(&[], Vec::as_slice));
+        let verifier = self.verifier.clone();
         let http = Router::new().route("/status", get(status)).route("/metrics", get(metrics_text)).with_state(self);
         let grpc = routes.routes().into_axum_router().route_layer(from_fn(protocol::call));
         Ok(grpc.merge(http).fallback(not_found).layer(
@@ -135,7 +139,8 @@ impl Replica {
                 // Outside of all that answers, so that panics and deadlines are counted too.
                 .layer(observer)
                 .layer(CatchPanicLayer::custom(panicked))
-                .layer(from_fn_with_state(gate, serving)),
+                .layer(from_fn_with_state(gate, serving))
+                .map_request(move |request| identify(&verifier, request)),
         ))
     }
 }
@@ -145,19 +150,23 @@ impl Replica {
 struct StatusBody {
     service: &'static str,
     instance: String,
-    /// `healthy`, `degraded` (reads are served) or `unhealthy`.
+    /// `healthy`, `degraded` (reads are served, or a token that ended may still pass) or `unhealthy`.
     status: &'static str,
     /// Why it is not healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    /// Whether the store can be written to.
+    writable: bool,
     backend: &'static str,
     version: &'static str,
     uptime_seconds: u64,
 }
 
 async fn status(State(replica): State<Replica>) -> (StatusCode, Json<StatusBody>) {
-    let (code, status, reason) = match replica.health.condition() {
-        Condition::Healthy => (StatusCode::OK, "healthy", None),
+    let (condition, knows_ends) = (replica.health.condition(), replica.verifier.ended().is_current());
+    let (code, status, reason) = match condition {
+        Condition::Healthy if knows_ends => (StatusCode::OK, "healthy", None),
+        Condition::Healthy => (StatusCode::OK, "degraded", Some("which tokens have ended is not known")),
         Condition::Degraded => (StatusCode::OK, "degraded", Some("the store cannot be written to")),
         Condition::Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", Some("the store cannot be read")),
     };
@@ -166,6 +175,7 @@ async fn status(State(replica): State<Replica>) -> (StatusCode, Json<StatusBody>
         instance: replica.instance,
         status,
         reason,
+        writable: condition == Condition::Healthy,
         backend: replica.backend,
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: replica.started.elapsed().as_secs(),

@@ -16,6 +16,8 @@ use clap::{Args, builder::BoolishValueParser};
 /// Has the ids of the processes that use the directory, a line each, and their locks: whatever ends a process, its lock
 /// ends with it.
 const LOCK: &str = "owner.lock";
+/// What the gateway kept users in, before there was an accounts service.
+const OLD: &str = "gateway.db";
 /// What groups and others may do.
 const OTHERS: u32 = 0o077;
 /// Where everybody may make files and nobody remove others', such as `/tmp`.
@@ -28,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[group(skip)]
 pub struct Options {
     /// Directory of the embedded stores, keys included; made where it is not there, and its owner's only.
-    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    #[arg(long, env = "DATA_DIR", default_value = "./data", global = true)]
     pub data_dir: PathBuf,
 
     /// Use the directory together with other processes that are told so too, as separate replicas on one machine do.
@@ -55,15 +57,23 @@ struct Held {
 pub enum Error {
     #[error("DATA_DIR: {path} is used by {by}; stop that first, or start both with --shared-data")]
     InUse { path: PathBuf, by: String },
+    #[error(
+        "DATA_DIR: {path} is of a version that kept users in {OLD}, which this one cannot read: use that version, or start \
+         anew with another --data-dir; nothing in {path} was touched"
+    )]
+    Old { path: PathBuf },
     #[error("DATA_DIR: cannot use {path}")]
     Unusable { path: PathBuf, source: io::Error },
 }
 
 impl DataDir {
     /// Makes the directory where it is not there, makes it private, and takes it: for this process alone, or `shared`
-    /// with others that do so too. May take half a second where somebody else has it.
+    /// with others that do so too. May take half a second where somebody else has it. One of before is left as it is.
     pub fn open(path: &Path, shared: bool) -> Result<Self, Error> {
         let unusable = |source| Error::Unusable { path: path.to_owned(), source };
+        if path.join(OLD).exists() {
+            return Err(Error::Old { path: path.to_owned() });
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let mut lock = open_lock(&path.join(LOCK)).map_err(unusable)?;
         if !take(&mut lock, shared).map_err(unusable)? {

@@ -5,11 +5,19 @@
 //! | where embedded stores are, whose that is, and who may read it | [`data_dir`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
 //! | what a call with an `Idempotency-Key` was told the first time, and for how long | [`idempotency`] |
+//! | PostgreSQL: connections, schema, time limits | [`postgres`] |
 //! | how a database on a server gets ready, and what calls do until it is | [`readiness`] |
+//! | one set of statements for SQLite and PostgreSQL | [`sql`] |
+//! | why a store did not do its work | [`Error`] |
 
 pub mod data_dir;
+mod error;
 pub mod idempotency;
+pub mod postgres;
 pub mod readiness;
+pub mod sql;
 pub mod sqlite;
 
 pub use data_dir::DataDir;
+pub use error::Error;
+pub use sql::{Migrations, Sql};

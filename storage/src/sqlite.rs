@@ -12,13 +12,15 @@
 //! | records of idempotency keys | [`idempotency`] |
 //! | whether the file is read and written, and what is known of damage | `health` |
 
-mod error;
+pub(crate) mod error;
 mod health;
 pub mod idempotency;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+pub mod statements;
 
 use std::{
     error::Error as StdError,

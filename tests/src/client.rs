@@ -69,6 +69,11 @@ pub struct User {
 }
 
 impl User {
+    /// Whoever has another one's token, in the same place.
+    pub fn as_bearer_of(&self, other: &Self) -> Self {
+        Self { token: other.token.clone(), ..self.clone() }
+    }
+
     /// The same user at another gateway.
     pub fn at(&self, gateway: &Server) -> Self {
         Self { client: Client::new(gateway.address()), ..self.clone() }
@@ -119,6 +124,14 @@ impl User {
         send(self.request(Method::POST, path).json(body)).await
     }
 
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path)).await
+    }
+
     /// Lists something for sale that is well described but for `change`.
     pub async fn list_item(&self, change: Value) -> Answer {
         let mut item = serde_json::json!({
@@ -152,6 +165,15 @@ impl User {
         let (_, rest) = wallet.text.split_once(&format!("\"currency\":\"{currency}\",\"balance\":")).unwrap();
         rest.split('}').next().unwrap().to_owned()
     }
+}
+
+/// A call of a replica by somebody, with the token that the gateway takes.
+pub fn called_by<T>(user: &User, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    if let Some(token) = &user.token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    request
 }
 
 /// Sends a request and reads all of its answer.

@@ -17,7 +17,7 @@ pub use lab::{
 };
 
 pub use self::{
-    client::{Answer, User, send},
+    client::{Answer, User, called_by, send},
     database::Databases,
-    system::{JWT_SECRET, Stack, System, SystemBuilder},
+    system::{JWT_KEY, Stack, System, SystemBuilder, claims, jwks, sign},
 };

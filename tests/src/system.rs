@@ -2,15 +2,15 @@
 
 use std::{
     any::Any,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{Arc, LazyLock},
+    time::Duration,
 };
 
-use jsonwebtoken::{EncodingKey, Header};
 use kernel::Clock;
 use lab::{catalogue::Ledger, eventually, process::Server, system::Settings};
 use marketplace::{store::mongo::Mongo, wallet::Amounts};
-use serde_json::json;
+use runtime::identity::{ADMIN, Claims, SigningKeys};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -27,8 +27,26 @@ pub enum Stack {
     Full,
 }
 
-/// The secret that a test system signs its tokens with.
-pub const JWT_SECRET: &str = "a secret that only tests may know";
+/// The key that test systems sign their tokens with, PKCS#8 in PEM: another one in each process.
+pub static JWT_KEY: LazyLock<String> = LazyLock::new(|| SigningKeys::generate().unwrap());
+
+/// What verifies the tokens of test systems, as the variable `JWKS` says it.
+pub fn jwks() -> String {
+    serde_json::to_string(SigningKeys::load(&JWT_KEY).unwrap().jwks()).unwrap()
+}
+
+/// A token that says this, signed as a test system's gateway does.
+pub fn sign(claims: &Claims) -> String {
+    static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| SigningKeys::load(&JWT_KEY).unwrap());
+    KEYS.sign(claims).unwrap()
+}
+
+/// What the token of somebody says who never registered, good for an hour.
+pub fn claims(username: &str) -> Claims {
+    let iat = Clock::system().unix_seconds();
+    let (sub, jti, username) = (Uuid::new_v4(), Uuid::new_v4(), username.to_owned());
+    Claims { sub, username, roles: Vec::new(), jti, generation: 1, iat, exp: iat + 3600 }
+}
 
 /// What a test wants otherwise than usual.
 pub struct SystemBuilder {
@@ -71,6 +89,12 @@ impl SystemBuilder {
     /// What the gateway takes for the time; for the embedded stack.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.settings.clock = clock;
+        self
+    }
+
+    /// Signs tokens with the first of these keys, and verifies them with all.
+    pub fn jwt_key(mut self, pem: String) -> Self {
+        self.settings.jwt_key = pem;
         self
     }
 
@@ -124,7 +148,7 @@ pub struct System {
 impl System {
     /// A system with cache, without rate limits.
     pub fn builder(stack: Stack) -> SystemBuilder {
-        SystemBuilder { stack, settings: Settings::new(JWT_SECRET), databases: None }
+        SystemBuilder { stack, settings: Settings::new(&JWT_KEY), databases: None }
     }
 
     pub fn gateway(&self) -> &Server {
@@ -166,13 +190,17 @@ impl System {
 
     /// Somebody who never registered, but whose token is good: registering many takes long, on purpose.
     pub fn stranger(&self, username: &str) -> User {
-        let id = Uuid::new_v4().to_string();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-        let claims = json!({"sub": id, "username": username, "iat": now, "exp": now + 3600});
-        let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
-        let token = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
-        let mut user = self.bearer(&token);
-        user.id = id;
+        self.bearer_of(&claims(username))
+    }
+
+    /// An admin who never registered, but whose token is good.
+    pub fn admin(&self) -> User {
+        self.bearer_of(&Claims { roles: vec![ADMIN.to_owned()], ..claims("root") })
+    }
+
+    fn bearer_of(&self, claims: &Claims) -> User {
+        let mut user = self.bearer(&sign(claims));
+        user.id = claims.sub.to_string();
         user
     }
 
@@ -185,17 +213,25 @@ impl System {
         let credentials = json!({"username": username, "password": "correct horse"});
         let registered = self.anybody().post("/auth/register", &credentials).await;
         assert_eq!(registered.status, 201, "{registered:?}");
-        let login = self.anybody().post("/auth/login", &credentials).await;
+        self.logged_in(&credentials).await
+    }
+
+    /// Logs somebody in.
+    pub async fn logged_in(&self, credentials: &Value) -> User {
+        let login = self.anybody().post("/auth/login", credentials).await;
         assert_eq!(login.status, 200, "{login:?}");
         let mut user = self.bearer(login.json["token"].as_str().unwrap());
         user.id = login.json["user_id"].as_str().unwrap().to_owned();
         user
     }
 
-    /// Waits until the gateway sees every replica.
+    /// Waits until the gateway sees every replica, and every replica knows which tokens have ended.
     pub async fn all_up(&self) {
         let anybody = self.anybody();
         eventually("everything is up", async || anybody.is_up().await).await;
+        for server in self.servers() {
+            eventually("it is well", async || anybody.at(server).is_up().await).await;
+        }
     }
 
     /// Calls that each replica of a service got from the gateway, in the order of the replicas.

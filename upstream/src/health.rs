@@ -114,7 +114,7 @@ async fn learn_status(replica: &Replica, mut channel: Channel) {
     #[derive(Deserialize)]
     struct Status {
         backend: String,
-        status: String,
+        writable: bool,
     }
 
     let learn = async {
@@ -124,7 +124,7 @@ async fn learn_status(replica: &Replica, mut channel: Channel) {
     };
     if let Ok(Ok(status)) = tokio::time::timeout(TIMEOUT, learn).await {
         replica.set_backend(status.backend);
-        replica.set_degraded(status.status == "degraded");
+        replica.set_degraded(!status.writable);
     }
 }
 

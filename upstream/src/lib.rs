@@ -7,6 +7,7 @@
 //!   retried only where it is safe to repeat ([`Policy::repeatable`]).
 //! - Every call has a deadline, passed on in `grpc-timeout`; what is left of it at each attempt.
 
+mod ended;
 mod failure;
 mod health;
 mod replica;
@@ -33,11 +34,12 @@ use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
 
-use self::{failure::Fault, replica::Health};
 pub use self::{
+    ended::{follow_ended, verifying},
     health::Checks,
     replica::{Replica, ReplicaAddress},
 };
+use self::{failure::Fault, replica::Health};
 
 /// How one call may be carried out; goes into the request's extensions.
 #[derive(Clone, Copy, Debug)]

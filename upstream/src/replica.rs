@@ -63,7 +63,7 @@ impl From<SocketAddr> for ReplicaAddress {
     }
 }
 
-fn endpoint(address: &ReplicaAddress) -> Endpoint {
+pub(crate) fn endpoint(address: &ReplicaAddress) -> Endpoint {
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(address.0.clone());

@@ -1,41 +1,21 @@
-//! Users, passwords and tokens.
+//! Tokens: the gateway alone makes them, of what the accounts service vouches for.
 
 pub(crate) mod guesses;
-pub mod password;
-pub mod token;
-pub mod users;
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use kernel::{Caller, time, validate::Violations};
+use proto::accounts as rpc;
+use runtime::identity::{ADMIN, Claims, News, SigningKeys, Unauthorized, Verifier};
 use uuid::Uuid;
 
-use self::{
-    password::Passwords,
-    token::{Tokens, Unauthorized},
-    users::{User, Users, UsersError},
-};
-use crate::error::{Problem, check};
+use crate::error::Problem;
 
-/// Characters of a username.
-const USERNAME: std::ops::RangeInclusive<usize> = 3..=64;
-/// Characters of a password. Four bytes each at most, so its bytes are bounded too.
-const PASSWORD: std::ops::RangeInclusive<usize> = 6..=128;
-
-/// Registers users and logs them in.
+/// Issues and verifies tokens.
+#[derive(Debug)]
 pub struct Auth {
-    users: Arc<dyn Users>,
-    passwords: Passwords,
-    tokens: Tokens,
-}
-
-/// A user as others may see it.
-#[derive(Clone, Debug)]
-pub struct Profile {
-    pub id: Uuid,
-    pub username: String,
-    pub created_at: DateTime<Utc>,
+    keys: SigningKeys,
+    verifier: Verifier,
+    ttl: Duration,
 }
 
 /// A fresh login.
@@ -49,106 +29,58 @@ pub struct Session {
 }
 
 impl Auth {
-    pub fn new(users: Arc<dyn Users>, passwords: Passwords, tokens: Tokens) -> Self {
-        Self { users, passwords, tokens }
+    /// Tokens that are good for `ttl`, and verified by `verifier`.
+    pub fn new(keys: SigningKeys, verifier: Verifier, ttl: Duration) -> Self {
+        Self { keys, verifier, ttl }
     }
 
-    /// Where users are kept, for `/status`.
-    pub fn backend(&self) -> &'static str {
-        self.users.backend()
+    /// What tells good tokens.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
     }
 
-    /// Who the bearer of `token` is.
-    pub fn verify(&self, token: &str) -> Result<Caller, Unauthorized> {
-        self.tokens.verify(token)
+    /// The keys that sign.
+    pub fn keys(&self) -> &SigningKeys {
+        &self.keys
     }
 
-    /// Creates a user; of two racing registrations of one name exactly one wins, the other gets `username_taken`.
-    pub async fn register(&self, username: &str, password: &str) -> Result<Profile, Problem> {
-        let mut violations = Violations::default();
-        check_username(username, &mut violations);
-        check_password(password, &mut violations);
-        check(violations)?;
-        // Saves the costly hash where the name is taken; the store decides the race.
-        if self.users.find(username).await?.is_some() {
-            return Err(UsersError::UsernameTaken.into());
-        }
-        let user = User {
-            id: Uuid::new_v4(),
-            username: username.to_owned(),
-            password_hash: self.passwords.hash(password).await?,
-            created_at: time::now(),
+    /// Takes note at once that a token has ended; others hear of it by the accounts service.
+    pub fn forget(&self, claims: &Claims) {
+        self.learn(News { tokens: vec![(claims.jti, claims.exp)], ..News::default() });
+    }
+
+    /// Likewise that all tokens of an account have, which were made when this one was or before.
+    pub fn forget_all(&self, claims: &Claims) {
+        self.learn(News { generations: vec![(claims.sub, claims.generation + 1)], ..News::default() });
+    }
+
+    fn learn(&self, news: News) {
+        self.verifier.ended().note(news, self.verifier.clock().unix_seconds());
+    }
+
+    /// A token for whom the accounts service knows by the password.
+    pub fn issue(&self, verified: rpc::VerifyPasswordResponse) -> Result<Session, Problem> {
+        let user = verified.user.ok_or_else(|| Problem::internal("the accounts service sent no user"))?;
+        let id = Uuid::try_parse(&user.id).map_err(Problem::internal)?;
+        let roles = verified.roles.iter().filter(|role| **role == i32::from(rpc::Role::Admin));
+        let iat = self.verifier.clock().unix_seconds();
+        let expires_in = self.ttl.as_secs();
+        let claims = Claims {
+            sub: id,
+            username: user.username.clone(),
+            roles: roles.map(|_| ADMIN.to_owned()).collect(),
+            jti: Uuid::new_v4(),
+            generation: verified.generation,
+            iat,
+            exp: iat.saturating_add_unsigned(expires_in),
         };
-        self.users.create(&user).await?;
-        Ok(Profile { id: user.id, username: user.username, created_at: user.created_at })
-    }
-
-    /// A token for who knows the password; `invalid_credentials` else, after the same work for an unknown user.
-    pub async fn login(&self, username: &str, password: &str) -> Result<Session, Problem> {
-        let mut violations = Violations::default();
-        for (field, text) in [("username", username), ("password", password)] {
-            if text.is_empty() {
-                violations.add(field, "is required");
-            }
-        }
-        check(violations)?;
-        let user = self.users.find(username).await?;
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.passwords.verify(password, hash).await?;
-        match user {
-            Some(User { id, username, .. }) if right => {
-                let (token, expires_in) = self.tokens.issue(id, &username)?;
-                Ok(Session { token, expires_in, id, username })
-            }
-            _ => Err(Problem::unauthorized("invalid_credentials", "the username or the password is wrong")),
-        }
+        let token = self.keys.sign(&claims).map_err(Problem::internal)?;
+        Ok(Session { token, expires_in, id, username: user.username })
     }
 }
 
-fn check_username(username: &str, violations: &mut Violations) {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if username.is_empty() {
-        violations.add("username", "is required");
-    } else if !USERNAME.contains(&username.chars().count()) || !username.chars().all(allowed) {
-        violations.add("username", "must have 3 to 64 of the characters A-Z a-z 0-9 _ . -");
-    }
-}
-
-fn check_password(password: &str, violations: &mut Violations) {
-    if password.is_empty() {
-        violations.add("password", "is required");
-    } else if !PASSWORD.contains(&password.chars().count()) {
-        violations.add("password", "must have 6 to 128 characters");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accepts(check: fn(&str, &mut Violations), text: &str) -> bool {
-        let mut violations = Violations::default();
-        check(text, &mut violations);
-        violations.into_result().is_ok()
-    }
-
-    #[test]
-    fn usernames_hold_to_their_alphabet_and_length() {
-        for good in ["abc", "A.b-c_9", &"x".repeat(64)] {
-            assert!(accepts(check_username, good), "{good}");
-        }
-        for bad in ["", "ab", &"x".repeat(65), "a b", "ädä", "a/b", "abc\n", " abc", "a\0b"] {
-            assert!(!accepts(check_username, bad), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn passwords_are_counted_in_characters() {
-        for good in ["123456", "ääääää", &"🦀".repeat(128), "      "] {
-            assert!(accepts(check_password, good), "{good}");
-        }
-        for bad in ["", "12345", "äääää", &"x".repeat(129)] {
-            assert!(!accepts(check_password, bad), "{bad:?}");
-        }
+impl From<Unauthorized> for Problem {
+    fn from(why: Unauthorized) -> Self {
+        kernel::Error::from(why).into()
     }
 }

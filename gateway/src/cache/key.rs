@@ -17,6 +17,8 @@ pub enum Tag {
     Channels,
     /// One channel and its posts.
     Channel(i64),
+    /// One account, as everybody may see it.
+    User(Uuid),
 }
 
 impl fmt::Display for Tag {
@@ -26,6 +28,7 @@ impl fmt::Display for Tag {
             Self::Item(id) => write!(f, "item:{id}"),
             Self::Channels => f.write_str("channels"),
             Self::Channel(id) => write!(f, "channel:{id}"),
+            Self::User(id) => write!(f, "user:{id}"),
         }
     }
 }

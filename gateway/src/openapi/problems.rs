@@ -17,7 +17,7 @@ use super::refer_to_headers;
 use crate::error::PROBLEM_JSON;
 
 /// Every code that a client may meet on a route: its status, and its detail as it may read.
-const PROBLEMS: [(u16, &str, &str); 30] = [
+const PROBLEMS: [(u16, &str, &str); 37] = [
     (400, "validation_failed", "one or more fields are not valid"),
     (400, "malformed_json", "the body is no JSON: EOF while parsing an object at line 1 column 1"),
     (400, "unreadable_body", "the body broke off"),
@@ -31,7 +31,14 @@ const PROBLEMS: [(u16, &str, &str); 30] = [
     (404, "item_not_found", "there is no such item"),
     (404, "channel_not_found", "there is no such channel"),
     (408, "request_timeout", "the request took too long to arrive"),
+    (403, "account_deactivated", "this account is deactivated"),
+    (403, "not_yours", "this account is not yours"),
+    (403, "admins_only", "only admins may do this"),
+    (404, "user_not_found", "there is no such user"),
     (409, "username_taken", "the username is taken"),
+    (409, "email_taken", "the e-mail address is taken"),
+    (409, "last_admin", "the last admin must stay one"),
+    (409, "changed_meanwhile", "somebody else changed the account at the same moment, try again"),
     (409, "item_not_available", "the item is not available any more"),
     (409, "own_item", "sellers cannot buy what they sell"),
     (409, "insufficient_funds", "the price is 2.50 EUR, the balance is 1.00 EUR: 1.50 EUR is missing"),
@@ -81,6 +88,7 @@ pub(super) fn complete(operation: &mut Operation) {
 fn common(operation: &Operation) -> Vec<String> {
     let (has_body, has_input) = (operation.request_body.is_some(), operation.parameters.is_some());
     let secured = operation.security.is_some();
+    let is_limited = operation.tags.iter().flatten().all(|tag| tag != "operations");
     let mut codes = Vec::new();
     if has_body {
         codes.extend(["malformed_json", "unreadable_body", "request_timeout", "body_too_large"]);
@@ -90,24 +98,20 @@ fn common(operation: &Operation) -> Vec<String> {
         codes.push("validation_failed");
     }
     if secured {
-        codes.extend(["missing_token", "invalid_token", "token_expired", "deadline_exceeded"]);
+        codes.extend(["missing_token", "invalid_token", "token_expired"]);
     }
-    if secured && has_body {
+    if has_body {
         codes.push("outcome_unknown");
     }
     let mut parameters = operation.parameters.iter().flatten();
     if parameters.any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key")) {
         codes.push("idempotency_key_reused");
     }
-    if secured || has_body {
-        codes.extend([
-            "rate_limited",
-            "too_many_at_once",
-            "ambiguous_request",
-            "internal",
-            "unavailable",
-            "overloaded",
-        ]);
+    if is_limited {
+        codes.extend(["rate_limited", "too_many_at_once", "ambiguous_request", "internal", "overloaded"]);
+    }
+    if secured || has_body || has_input {
+        codes.extend(["unavailable", "deadline_exceeded"]);
     }
     codes.into_iter().map(str::to_owned).collect()
 }

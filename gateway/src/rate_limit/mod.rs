@@ -16,6 +16,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use ipnet::IpNet;
+use runtime::identity::Identity;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::address::ClientAddress;
@@ -23,7 +24,7 @@ use self::{
     bucket::{Buckets, Key, Level, Quota, Step},
     lease::Leases,
 };
-use crate::{call::Identity, error::Problem, redis::Redis};
+use crate::{error::Problem, redis::Redis};
 
 /// How often buckets that are full again are forgotten.
 pub(crate) const SWEEP: Duration = Duration::from_secs(60);
@@ -91,7 +92,7 @@ impl Limit {
     /// Whose call it is.
     pub(crate) fn caller(&self, request: &Request) -> Key {
         match request.extensions().get::<Identity>() {
-            Some(Identity(Ok(caller))) => Key::User(caller.id),
+            Some(Identity(Ok(claims))) => Key::User(claims.sub),
             _ => Key::Address(ClientAddress::of(request.headers(), request.extensions(), &self.trusted_proxies).0),
         }
     }

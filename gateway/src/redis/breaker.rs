@@ -30,8 +30,6 @@ pub(super) enum Probe {
 #[derive(Debug)]
 pub(super) struct Breaker {
     closed: AtomicBool,
-    /// Whether it was ever closed.
-    reached: AtomicBool,
     /// What the next probe has to do is [`Probe::NewEpoch`].
     stale: AtomicBool,
     /// Grows with each failure: a probe that began before the last of them proves nothing.
@@ -45,7 +43,6 @@ impl Breaker {
     pub(super) fn new() -> Self {
         Self {
             closed: AtomicBool::new(false),
-            reached: AtomicBool::new(false),
             // Nobody knows what happened before: a gateway may have died between a write and its invalidation.
             stale: AtomicBool::new(true),
             failures: AtomicU64::new(0),
@@ -56,10 +53,6 @@ impl Breaker {
 
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(SeqCst)
-    }
-
-    pub(super) fn was_reached(&self) -> bool {
-        self.reached.load(SeqCst)
     }
 
     /// Opens it, because a command failed.
@@ -122,9 +115,7 @@ impl Breaker {
     fn close(&self, seen: u64) -> bool {
         self.closed.store(true, SeqCst);
         let sound = self.failures.load(SeqCst) == seen;
-        if sound {
-            self.reached.store(true, SeqCst);
-        } else {
+        if !sound {
             self.closed.store(false, SeqCst);
         }
         sound
@@ -155,10 +146,10 @@ mod tests {
     #[tokio::test]
     async fn it_is_open_until_a_probe_succeeds_and_the_first_begins_an_epoch() {
         let breaker = Arc::new(Breaker::new());
-        assert!(!breaker.is_closed() && !breaker.was_reached());
+        assert!(!breaker.is_closed());
         let probes = run(Arc::clone(&breaker), vec![Err("no"), Err("no")]).await;
         assert_eq!(probes, [Probe::NewEpoch; 3], "an epoch that could not begin is owed");
-        assert!(breaker.is_closed() && breaker.was_reached());
+        assert!(breaker.is_closed());
     }
 
     #[tokio::test]
@@ -166,7 +157,7 @@ mod tests {
         let breaker = Arc::new(Breaker::new());
         run(Arc::clone(&breaker), vec![]).await;
         breaker.trip(&"slow");
-        assert!(!breaker.is_closed() && breaker.was_reached());
+        assert!(!breaker.is_closed());
         assert_eq!(run(Arc::clone(&breaker), vec![]).await, [Probe::Ping]);
         breaker.trip_stale(&"gone");
         breaker.trip(&"slow");

@@ -153,11 +153,6 @@ impl Redis {
     pub(crate) fn is_up(&self) -> bool {
         self.breaker.is_closed()
     }
-
-    /// Whether it has ever answered this process.
-    pub(crate) fn was_reached(&self) -> bool {
-        self.breaker.was_reached()
-    }
 }
 
 /// A generation that no tag has had before: 60 of its bits are random.

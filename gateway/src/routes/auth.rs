@@ -1,68 +1,96 @@
-//! `/auth/register` and `/auth/login`.
+//! `/auth/…` and the public keys.
 
 use axum::{
     Json,
-    http::{StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
+use kernel::validate::Violations;
+use proto::accounts as rpc;
+use runtime::identity::Jwks;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{error::Problem, extract::JsonBody, rate_limit::ClientAddress, routes::State};
+use crate::{
+    call::{Call, Context},
+    error::{Problem, check},
+    extract::JsonBody,
+    rate_limit::ClientAddress,
+    routes::{State, users::User},
+};
 
-/// A name and a password.
+/// Who wants an account.
 // It has no `Debug`: passwords are not for logs.
 #[derive(Deserialize, ToSchema)]
-pub(super) struct Credentials {
+pub(super) struct Registration {
     /// 3 to 64 of `A-Z a-z 0-9 _ . -`, unique without regard to case.
     #[schema(required = true, value_type = String, min_length = 3, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$", example = "ada")]
     username: Option<String>,
     /// 6 to 128 characters.
     #[schema(required = true, value_type = String, min_length = 6, max_length = 128, format = Password, example = "correct horse")]
     password: Option<String>,
+    /// Unique without regard to case; shown to nobody else.
+    #[schema(max_length = 254, example = "ada@example.org")]
+    email: Option<String>,
 }
 
-impl Credentials {
-    fn into_parts(self) -> (String, String) {
-        (self.username.unwrap_or_default(), self.password.unwrap_or_default())
-    }
+/// A name or an e-mail address, and a password.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct Credentials {
+    /// In any case. This or `email` is required.
+    #[schema(min_length = 3, max_length = 64, example = "ada")]
+    username: Option<String>,
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    #[schema(required = true, value_type = String, max_length = 128, format = Password, example = "correct horse")]
+    password: Option<String>,
 }
 
-/// A user.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct User {
-    id: Uuid,
-    #[schema(example = "ada")]
-    username: String,
-    created_at: DateTime<Utc>,
+/// The password that is, and the one to be.
+#[derive(Deserialize, ToSchema)]
+pub(super) struct NewPassword {
+    #[schema(required = true, value_type = String, format = Password, example = "correct horse")]
+    old: Option<String>,
+    /// 6 to 128 characters.
+    #[schema(required = true, value_type = String, min_length = 6, max_length = 128, format = Password, example = "battery staple")]
+    new: Option<String>,
 }
 
 /// Register a user
 ///
 /// From one address so many are registered a minute (`AUTH_RATE_LIMIT`), together with the logins that fail there.
 #[utoipa::path(
-    post, path = "/auth/register", tag = "auth", request_body = Credentials,
-    responses((status = CREATED, description = "The user", body = User), (status = CONFLICT, description = "`username_taken`"))
+    post, path = "/auth/register", tag = "auth", request_body = Registration,
+    responses((status = CREATED, description = "The user", body = User), (status = CONFLICT, description = "`username_taken`, `email_taken`"))
 )]
 pub(super) async fn register(
     app: State,
     from: ClientAddress,
-    JsonBody(credentials): JsonBody<Credentials>,
+    context: Context,
+    JsonBody(registration): JsonBody<Registration>,
 ) -> Result<(StatusCode, Json<User>), Problem> {
-    let (username, password) = credentials.into_parts();
-    let user = app.guesses.register(from, app.auth.register(&username, &password)).await?;
-    Ok((StatusCode::CREATED, Json(User { id: user.id, username: user.username, created_at: user.created_at })))
+    let Registration { username, password, email } = registration;
+    let request = context.request(rpc::RegisterRequest {
+        username: username.unwrap_or_default(),
+        password: password.unwrap_or_default(),
+        email: email.unwrap_or_default(),
+    });
+    let mut client = app.accounts();
+    let attempt = async { Ok(client.register(request).await?.into_inner()) };
+    let registered = app.guesses.register(from, attempt).await?;
+    Ok((StatusCode::CREATED, Json(registered.user.try_into()?)))
 }
 
 /// A token, in the names of OAuth 2 (RFC 6749, section 5.1).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Token {
     /// For `Authorization: Bearer <token>`.
-    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl")]
+    #[schema(example = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl")]
     token: String,
+    /// The same.
+    #[schema(example = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl")]
+    access_token: String,
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// Seconds.
@@ -79,16 +107,34 @@ pub(super) struct Token {
 /// address (`AUTH_RATE_LIMIT`). Where a name has logged in before, it has ten of its own there.
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", request_body = Credentials,
-    responses((status = OK, description = "A token", body = Token), (status = UNAUTHORIZED, description = "`invalid_credentials`"))
+    responses(
+        (status = OK, description = "A token", body = Token),
+        (status = UNAUTHORIZED, description = "`invalid_credentials`"),
+        (status = FORBIDDEN, description = "`account_deactivated`")
+    )
 )]
 pub(super) async fn login(
     app: State,
     from: ClientAddress,
+    context: Context,
     JsonBody(credentials): JsonBody<Credentials>,
 ) -> Result<Response, Problem> {
-    let (username, password) = credentials.into_parts();
-    let session = app.guesses.login(&username, from, app.auth.login(&username, &password)).await?;
+    let Credentials { username, email, password } = credentials;
+    let login = username.or(email).unwrap_or_default();
+    let password = password.unwrap_or_default();
+    let mut violations = Violations::default();
+    for (field, text) in [("username", &login), ("password", &password)] {
+        if text.is_empty() {
+            violations.add(field, "is required");
+        }
+    }
+    check(violations)?;
+    let mut client = app.accounts();
+    let request = context.repeatable(rpc::VerifyPasswordRequest { login: login.clone(), password });
+    let attempt = async { app.auth.issue(client.verify_password(request).await?.into_inner()) };
+    let session = app.guesses.login(&login, from, attempt).await?;
     let token = Token {
+        access_token: session.token.clone(),
         token: session.token,
         token_type: "Bearer",
         expires_in: session.expires_in,
@@ -96,4 +142,107 @@ pub(super) async fn login(
         username: session.username,
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(token)).into_response())
+}
+
+/// Log out
+///
+/// Ends the token of this call: within a second it is refused everywhere.
+#[utoipa::path(
+    post, path = "/auth/logout", tag = "auth", security(("bearer" = [])),
+    responses((status = NO_CONTENT, description = "The token has ended"))
+)]
+pub(super) async fn logout(app: State, call: Call) -> Result<StatusCode, Problem> {
+    // Ending what has ended changes nothing.
+    let ended = app.accounts().end_token(call.repeatable(rpc::EndTokenRequest {})).await;
+    ended?;
+    app.auth.forget(&call.claims);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Change the password
+///
+/// Ends all tokens of the account, this one too: within a second they are refused everywhere. A wrong `old` counts as a
+/// failed login.
+#[utoipa::path(
+    put, path = "/auth/password", tag = "auth", request_body = NewPassword, security(("bearer" = [])),
+    responses((status = NO_CONTENT, description = "The password is another one"), (status = UNAUTHORIZED, description = "`invalid_credentials`"))
+)]
+pub(super) async fn change_password(
+    app: State,
+    from: ClientAddress,
+    call: Call,
+    JsonBody(password): JsonBody<NewPassword>,
+) -> Result<StatusCode, Problem> {
+    let NewPassword { old, new } = password;
+    let message = rpc::ChangePasswordRequest { old: old.unwrap_or_default(), new: new.unwrap_or_default() };
+    let mut client = app.accounts();
+    let attempt = async { Ok(client.change_password(call.request(message)).await?) };
+    app.guesses.login(&call.caller.name, from, attempt).await?;
+    app.auth.forget_all(&call.claims);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Is this token good?
+///
+/// For nginx' `auth_request` and Traefik's `forwardAuth`: 200 with the caller in headers, or 401.
+#[utoipa::path(
+    get, path = "/auth/validate", tag = "auth", security(("bearer" = [])),
+    responses((status = OK, description = "The token is good", headers(
+        ("X-User-ID" = String, description = "UUID of the user"),
+        ("X-User-Name" = String, description = "Username"),
+        ("X-User-Roles" = String, description = "Roles, comma-separated")
+    )))
+)]
+pub(super) async fn validate(call: Call) -> Result<HeaderMap, Problem> {
+    let id = call.caller.id.to_string();
+    let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
+    for (name, value) in
+        [("x-user-id", &id), ("x-user-name", &call.caller.name), ("x-user-roles", &call.claims.roles.join(","))]
+    {
+        headers.insert(name, HeaderValue::try_from(value).map_err(Problem::internal)?);
+    }
+    Ok(headers)
+}
+
+/// A public key (RFC 8037).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Key {
+    #[schema(example = "OKP")]
+    kty: String,
+    #[schema(example = "Ed25519")]
+    crv: String,
+    #[schema(example = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")]
+    x: String,
+    #[schema(example = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")]
+    kid: String,
+    #[schema(example = "EdDSA")]
+    alg: String,
+    #[serde(rename = "use")]
+    #[schema(example = "sig")]
+    usage: String,
+}
+
+/// The keys that tokens are verified with (RFC 7517).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct KeySet {
+    keys: Vec<Key>,
+}
+
+impl From<&Jwks> for KeySet {
+    fn from(set: &Jwks) -> Self {
+        let key = |key: &runtime::identity::Jwk| {
+            let runtime::identity::Jwk { kty, crv, x, kid, alg, usage } = key.clone();
+            Key { kty, crv, x, kid, alg, usage }
+        };
+        Self { keys: set.keys.iter().map(key).collect() }
+    }
+}
+
+/// The keys that tokens are verified with
+#[utoipa::path(
+    get, path = "/.well-known/jwks.json", tag = "auth",
+    responses((status = OK, description = "A JSON Web Key Set", body = KeySet))
+)]
+pub(super) async fn jwks(app: State) -> impl IntoResponse {
+    ([(header::CACHE_CONTROL, "public, max-age=300")], Json(KeySet::from(app.auth.keys().jwks())))
 }

@@ -6,20 +6,18 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::LazyLock,
-    time::Duration,
 };
 
 use axum::{
     body::Body,
     extract::{ConnectInfo, FromRequest, FromRequestParts, Request},
-    http::{HeaderValue, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Uri, header},
 };
-use chrono::Utc;
 use futures_util::FutureExt;
 use ipnet::{IpNet, Ipv4Net};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use kernel::{Clock, Currency, Money, money::ParseMoneyError, page::Page, validate::Violations};
 use proto::marketplace as rpc;
+use runtime::identity::{self, Ended, SigningKeys, Unauthorized, Verifier};
 use serde::{
     Serialize,
     de::{DeserializeOwned, IgnoredAny},
@@ -28,7 +26,7 @@ use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
-    auth::Credentials,
+    auth::{Credentials, NewPassword, Registration},
     discourse::{
         channel::{ChannelId, ListChannels, ListPosts, NewChannel},
         post::NewPost,
@@ -39,17 +37,16 @@ use super::{
         item::{ItemId, ListItems, NewItem},
         purchase::NewPurchase,
     },
+    profile::Change,
+    users::GetUsers,
 };
 use crate::{
-    auth::token::{Tokens, Unauthorized},
     cache::{Key, Viewer},
     error::Problem,
     extract::{JsonBody, Query},
-    middleware::bearer,
     rate_limit::ClientAddress,
 };
 
-const SECRET: &str = "thirty-two bytes of no importance";
 const PROXY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const PROXY_NETWORK: IpNet = IpNet::V4(Ipv4Net::new_assert(PROXY, 32));
 const STRANGER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -80,6 +77,7 @@ pub fn query(data: &[u8]) {
     one_query::<ListChannels>(query, drop);
     one_query::<ListPosts>(query, drop);
     one_query::<ListWalletEntries>(query, drop);
+    one_query::<GetUsers>(query, drop);
 }
 
 fn one_query<T: DeserializeOwned + Serialize>(query: &str, translate: fn(T)) {
@@ -118,6 +116,9 @@ pub fn body(data: &[u8]) {
     one_body::<NewChannel>(data, drop);
     one_body::<NewPost>(data, drop);
     one_body::<Credentials>(data, drop);
+    one_body::<Registration>(data, drop);
+    one_body::<NewPassword>(data, drop);
+    one_body::<Change>(data, drop);
 }
 
 fn one_body<T: DeserializeOwned>(data: &[u8], translate: fn(T)) {
@@ -163,17 +164,23 @@ pub fn ids(data: &[u8]) {
 
 /// No header is believed that we did not sign; and of what we signed, only what says who and until when.
 pub fn token(data: &[u8]) {
-    static TOKENS: LazyLock<Tokens> =
-        LazyLock::new(|| Tokens::new(&SECRET.to_owned().into(), Duration::from_secs(60), Clock::system()));
-    if let Some(token) = HeaderValue::from_bytes(data).ok().as_ref().and_then(bearer) {
-        assert_eq!(TOKENS.verify(token), Err(Unauthorized::InvalidToken), "{token}");
+    static KEYS: LazyLock<(SigningKeys, Verifier)> = LazyLock::new(|| {
+        let keys = SigningKeys::load(&SigningKeys::generate().expect("key")).expect("reads");
+        let verifier = Verifier::new(keys.jwks(), Clock::system(), Ended::default()).expect("verifier");
+        (keys, verifier)
+    });
+    let (keys, verifier) = &*KEYS;
+    if let Ok(value) = HeaderValue::from_bytes(data) {
+        for name in [header::AUTHORIZATION, HeaderName::from_static("x-auth-token")] {
+            if let Ok(token) = identity::token(&HeaderMap::from_iter([(name, value.clone())])) {
+                assert_eq!(verifier.verify(token), Err(Unauthorized::InvalidToken), "{token}");
+            }
+        }
     }
     let Ok(claims) = serde_json::from_slice::<Value>(data) else { return };
-    let signed =
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(SECRET.as_bytes()));
-    if let Ok(caller) = TOKENS.verify(&signed.expect("signs")) {
-        assert_eq!(claims["sub"].as_str().map(Uuid::parse_str), Some(Ok(caller.id)));
-        assert!(claims["exp"].as_i64().is_some_and(|exp| exp > Utc::now().timestamp()), "{claims}");
+    if let Ok(said) = verifier.verify(&keys.sign(&claims).expect("signs")) {
+        assert_eq!(claims["sub"].as_str().map(Uuid::parse_str), Some(Ok(said.sub)));
+        assert!(claims["exp"].as_i64().is_some_and(|exp| exp > verifier.clock().unix_seconds()), "{claims}");
     }
 }
 

@@ -42,9 +42,10 @@ pub(super) async fn index() -> Json<Index> {
 pub(super) enum Health {
     /// All replicas are up.
     Healthy,
-    /// A replica or Redis is down, or a store cannot be written to; what does not need it is served.
+    /// A replica or Redis is down, a store cannot be written to, or which tokens have ended is not known up to the last
+    /// second; what does not need it is served.
     Degraded,
-    /// No replica of a service is up, or Redis has not been there since the start.
+    /// No replica of a service is up.
     Unhealthy,
 }
 
@@ -120,30 +121,22 @@ pub(super) struct SystemStatus {
     version: &'static str,
     #[schema(example = 3600)]
     uptime_seconds: u64,
-    /// Calls to /auth, /marketplace and /discourse since the gateway started, whatever came of them.
+    /// Calls to all but operations since the gateway started, whatever came of them.
     #[schema(example = 150)]
     requests: u64,
     cache: CacheStatus,
-    /// By name: marketplace, discourse.
+    /// By name: accounts, marketplace, discourse.
     #[schema(example = json!({
+        "accounts": {"status": "healthy", "replicas": [{"address": "127.0.0.1:5001", "up": true, "degraded": false, "backend": "embedded", "calls": 3}]},
         "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "degraded": false, "backend": "embedded", "calls": 42}]},
         "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "degraded": false, "backend": "embedded", "calls": 7}]}
     }))]
     services: BTreeMap<&'static str, ServiceStatus>,
-    /// Where users and cached answers are kept.
-    #[schema(example = json!({"users": "embedded", "cache": "memory"}))]
+    /// Where cached answers are kept.
+    #[schema(example = json!({"cache": "memory"}))]
     backends: BTreeMap<&'static str, &'static str>,
-    /// Those of them that do not answer at the moment.
+    /// What does not answer at the moment: `redis`; `ended_tokens` while a token that ended may still pass.
     unavailable: Vec<&'static str>,
-}
-
-/// Without Redis only who is logged in is served, and nothing is cached.
-fn redis_health(redis: &Redis) -> Health {
-    match (redis.is_up(), redis.was_reached()) {
-        (true, _) => Health::Healthy,
-        (false, true) => Health::Degraded,
-        (false, false) => Health::Unhealthy,
-    }
 }
 
 /// How the system is
@@ -153,14 +146,18 @@ fn redis_health(redis: &Redis) -> Health {
     get, path = "/status", tag = "operations",
     responses(
         (status = OK, description = "Every service has a live replica: healthy or degraded", body = SystemStatus),
-        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica, or Redis was never there", body = SystemStatus)
+        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica", body = SystemStatus)
     )
 )]
 pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
     let services: BTreeMap<_, _> =
         app.balancers.iter().map(|balancer| (balancer.service(), ServiceStatus::from(balancer))).collect();
-    let redis = app.redis.as_ref().map_or(Health::Healthy, redis_health);
-    let status = services.values().map(|service| service.status).max().unwrap_or(Health::Healthy).max(redis);
+    let is_up = app.redis.as_ref().is_none_or(Redis::is_up);
+    let is_current = app.auth.verifier().ended().is_current();
+    let unavailable: Vec<_> =
+        [(is_up, "redis"), (is_current, "ended_tokens")].into_iter().filter(|(is_well, _)| !is_well).collect();
+    let own = if unavailable.is_empty() { Health::Healthy } else { Health::Degraded };
+    let status = services.values().map(|service| service.status).max().unwrap_or(Health::Healthy).max(own);
     let code = match status {
         Health::Healthy | Health::Degraded => StatusCode::OK,
         Health::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
@@ -174,8 +171,8 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         requests: app.requests.load(Ordering::Relaxed),
         cache: CacheStatus { hits: app.cache.hits(), misses: app.cache.misses() },
         services,
-        backends: [("users", app.auth.backend()), ("cache", app.cache.backend())].into(),
-        unavailable: if redis == Health::Healthy { Vec::new() } else { vec!["redis"] },
+        backends: [("cache", app.cache.backend())].into(),
+        unavailable: unavailable.into_iter().map(|(_, name)| name).collect(),
     };
     (code, Json(body))
 }

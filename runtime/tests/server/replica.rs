@@ -2,8 +2,11 @@
 
 use std::convert::Infallible;
 
-use kernel::PoolState;
-use runtime::replica::Replica;
+use kernel::{Clock, PoolState};
+use runtime::{
+    identity::{Ended, SigningKeys, Verifier},
+    replica::Replica,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{service::RoutesBuilder, transport::Endpoint};
@@ -15,7 +18,10 @@ async fn replica() -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
     let pool = || PoolState { in_use: 0, idle: 0, max: 0 };
-    let replica = Replica::new("test", health_server::SERVICE_NAME, "test-1".to_owned(), "memory", pool).await.unwrap();
+    let keys = SigningKeys::load(&SigningKeys::generate().unwrap()).unwrap();
+    let verifier = Verifier::new(keys.jwks(), Clock::system(), Ended::default()).unwrap();
+    let name = "test-1".to_owned();
+    let replica = Replica::new("test", health_server::SERVICE_NAME, name, "memory", pool, verifier).await.unwrap();
     let ping = || std::future::ready(Ok::<(), Infallible>(()));
     let served = replica.serve(listener, RoutesBuilder::default(), FILE_DESCRIPTOR_SET, (ping, ping), shutdown.clone());
     tokio::spawn(served);

@@ -38,7 +38,7 @@ impl From<Error> for kernel::Error {
 
 /// What is wrong with the file or its disk, as opposed to the query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     Busy,
     /// The disk is full, or does not do what it should.
     Disk,
@@ -47,7 +47,7 @@ pub(super) enum Trouble {
 }
 
 /// diesel has no kinds for these and keeps no code, only SQLite's text: `sqlite3ErrStr` in its `main.c`.
-pub(super) fn trouble(error: &DieselError) -> Option<Trouble> {
+pub(crate) fn trouble(error: &DieselError) -> Option<Trouble> {
     const TEXTS: [(&str, Trouble); 10] = [
         ("database is locked", Trouble::Busy),
         ("database table is locked", Trouble::Busy),

@@ -41,7 +41,7 @@ use self::{
     weather::Weather,
     world::World,
 };
-use crate::{JWT_SECRET, Stack};
+use crate::{JWT_KEY, Stack};
 
 /// Clients of one user: what they buy at once is paid from one wallet.
 const CLIENTS_PER_USER: usize = 2;
@@ -83,7 +83,7 @@ pub struct Report {
 /// Runs a system of its own for a while, does to it what the seed says, and checks it. What is under way is told to
 /// `say`.
 pub async fn run(options: Options, say: fn(&str)) -> Report {
-    let mut settings = Settings::new(JWT_SECRET);
+    let mut settings = Settings::new(&JWT_KEY);
     settings.gateway.cache_ttl = CACHE_TTL;
     settings.economy.opening_balance = Amounts::each(OPENING_BALANCE).unwrap();
     let mut world = World::start(options.stack, settings.clone(), options.seed).await;

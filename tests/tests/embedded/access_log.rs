@@ -9,7 +9,7 @@ use lab::{
 use reqwest::Client;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tests::{JWT_SECRET, Server, binary, eventually};
+use tests::{JWT_KEY, Server, binary, eventually};
 
 /// A process whose log is kept in a file.
 struct Process {
@@ -22,7 +22,7 @@ impl Process {
     /// Everything in one process.
     async fn capsim(access_log: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let server = capsim(&Settings::new(JWT_SECRET), directory.path(), &[("ACCESS_LOG", access_log)]);
+        let server = capsim(&Settings::new(&JWT_KEY), directory.path(), &[("ACCESS_LOG", access_log)]);
         eventually("it serves", async || directory.path().join(READY_FILE).exists()).await;
         Self { server, http: Client::new(), _directory: directory }
     }
@@ -30,11 +30,10 @@ impl Process {
     /// A gateway whose replicas nobody has started.
     async fn gateway(access_log: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let data = directory.path().join("data").display().to_string();
         let environment = [
             ("ACCESS_LOG", access_log),
-            ("JWT_SECRET", JWT_SECRET),
-            ("DATA_DIR", &data),
+            ("JWT_KEY", JWT_KEY.as_str()),
+            ("ACCOUNTS_REPLICAS", "127.0.0.1:1"),
             ("MARKETPLACE_REPLICAS", "127.0.0.1:1"),
             ("DISCOURSE_REPLICAS", "127.0.0.1:1"),
         ];

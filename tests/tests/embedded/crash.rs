@@ -12,11 +12,11 @@ use lab::{
     system::{READY_FILE, Settings, capsim},
 };
 use serde_json::{Value, json};
-use tests::{JWT_SECRET, Server, binary};
+use tests::{JWT_KEY, Server, binary};
 
 /// A launcher that has its data in a directory, and serves.
 async fn start(directory: &Path) -> Server {
-    let capsim = capsim(&Settings::new(JWT_SECRET), directory, &[]);
+    let capsim = capsim(&Settings::new(&JWT_KEY), directory, &[]);
     tests::eventually("it serves", async || directory.join(READY_FILE).exists()).await;
     capsim
 }
@@ -86,7 +86,7 @@ async fn what_was_acknowledged_is_there_after_kill_9_and_what_was_not_is_whole_o
 
     process.revive();
     tests::eventually("it serves again", async || process.is_ready().await).await;
-    // The secret and the users outlived it, and so the tokens.
+    // The key and the users outlived it, and so the tokens.
     let wallet = http.get(at, "/marketplace/wallet", &buyer).await;
     let spent = 100_000_000 - cents(&wallet);
     let earned = cents(&http.get(at, "/marketplace/wallet", &seller).await) - 100_000_000;
@@ -123,17 +123,23 @@ async fn a_taken_port_is_named() {
 #[tokio::test]
 async fn nothing_is_said_to_run_that_does_not() {
     let data = tempfile::tempdir().unwrap();
-    // All ports can be had, and all stores but the gateway's.
-    std::fs::create_dir(data.path().join("gateway.db")).unwrap();
+    // All ports can be had, and all stores but the accounts'.
+    std::fs::create_dir(data.path().join("accounts.db")).unwrap();
     let output = Command::new(binary("capsim"))
         .arg("--data-dir")
         .arg(data.path())
-        .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0", "--discourse-ports=0"])
+        .args([
+            "--gateway-port=0",
+            "--web-port=0",
+            "--accounts-ports=0",
+            "--marketplace-ports=0",
+            "--discourse-ports=0",
+        ])
         .output()
         .unwrap();
     let [said, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(!output.status.success() && said.is_empty(), "{said}");
-    assert!(error.contains("gateway.db"), "{error}");
+    assert!(error.contains("accounts.db"), "{error}");
 }
 
 #[tokio::test]
@@ -159,7 +165,7 @@ async fn a_bad_setting_is_named_with_what_it_should_be() {
         ("CACHE_TTL", "soon", "0 to 86400"),
         ("OPENING_BALANCE", "-1", "OPENING_BALANCE"),
         ("RUST_LOG", "a=b=c", "RUST_LOG"),
-        ("JWT_SECRET", "hunter2", "32 bytes"),
+        ("JWT_KEY", "-hunter2", "capsim keys"),
         ("READY_FILE", "/nowhere/ready.json", "READY_FILE must be in a directory that exists"),
     ] {
         let data = tempfile::tempdir().unwrap();
@@ -167,7 +173,13 @@ async fn a_bad_setting_is_named_with_what_it_should_be() {
             .env(variable, value)
             .arg("--data-dir")
             .arg(data.path())
-            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0", "--discourse-ports=0"])
+            .args([
+                "--gateway-port=0",
+                "--web-port=0",
+                "--accounts-ports=0",
+                "--marketplace-ports=0",
+                "--discourse-ports=0",
+            ])
             .output()
             .unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

@@ -14,7 +14,8 @@ use crate::process::Process;
 /// What a program that should not start on the directory says.
 fn refusal(program: &str, data_dir: &Path, arguments: &[&str]) -> String {
     let mut command = Command::new(binary(program));
-    let output = command.arg("--data-dir").arg(data_dir).args(arguments).output().unwrap();
+    command.env("JWKS", tests::jwks()).arg("--data-dir").arg(data_dir).args(arguments);
+    let output = command.output().unwrap();
     assert!(!output.status.success(), "{program} starts");
     String::from_utf8(output.stderr).unwrap()
 }
@@ -27,6 +28,7 @@ fn a_second_process_is_refused_with_the_firsts_pid_until_that_is_gone() {
     for (program, arguments) in [
         ("capsim", ["--gateway-port=0", "--web-port=0"].as_slice()),
         ("capsim", &["--gateway-port=0", "--web-port=0", "--shared-data"]),
+        ("accounts", &["--port=0"]),
         ("marketplace", &["--port=0"]),
         ("discourse", &["--port=0", "--shared-data"]),
     ] {
@@ -73,4 +75,23 @@ fn everything_is_its_owners_only_also_what_was_there_before() {
     fs::set_permissions(data.path(), Permissions::from_mode(0o755)).unwrap();
     let _process = Process::start(data.path());
     assert_private("old");
+}
+
+#[test]
+fn a_directory_of_before_is_refused_and_not_touched() {
+    for (program, arguments) in [
+        ("capsim", ["--gateway-port=0", "--web-port=0"].as_slice()),
+        ("accounts", &["--port=0"]),
+        ("marketplace", &["--port=0"]),
+        ("discourse", &["--port=0"]),
+    ] {
+        let data = tempfile::tempdir().unwrap();
+        fs::set_permissions(data.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::write(data.path().join("gateway.db"), "users").unwrap();
+        let error = refusal(program, data.path(), arguments);
+        assert!(error.contains("gateway.db") && error.contains("--data-dir"), "{program}: {error}");
+        let left: Vec<_> = fs::read_dir(data.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(left, ["gateway.db"], "{program}");
+        assert_eq!(fs::metadata(data.path()).unwrap().permissions().mode() & 0o777, 0o755, "{program}");
+    }
 }

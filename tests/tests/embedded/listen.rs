@@ -25,13 +25,7 @@ impl Drop for Process {
 
 fn command(program: &str, data_dir: &Path) -> Command {
     let mut command = Command::new(binary(program));
-    command
-        .env_clear()
-        .arg("--data-dir")
-        .arg(data_dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.env_clear().env("DATA_DIR", data_dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -43,7 +37,8 @@ fn is_open(port: u16) -> bool {
 /// Starts `capsim` with these arguments, and tells of each port whether it is open to others.
 fn capsim(arguments: &[&str]) -> BTreeMap<String, bool> {
     let data = tempfile::tempdir().unwrap();
-    let ports = ["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0", "--discourse-ports=0"];
+    let ports =
+        ["--gateway-port=0", "--web-port=0", "--accounts-ports=0", "--marketplace-ports=0,0", "--discourse-ports=0"];
     let mut process = Process(command("capsim", data.path()).args(ports).args(arguments).spawn().unwrap());
     let guide = BufReader::new(process.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut open = BTreeMap::new();
@@ -61,7 +56,8 @@ fn capsim(arguments: &[&str]) -> BTreeMap<String, bool> {
 fn standalone(program: &str, host: Option<&str>) -> bool {
     let data = tempfile::tempdir().unwrap();
     let mut command = command(program, data.path());
-    command.env("JWT_SECRET", tests::JWT_SECRET).arg("--port=0").envs(host.map(|host| ("HOST", host)));
+    command.env("JWT_KEY", tests::JWT_KEY.as_str()).env("JWKS", tests::jwks());
+    command.arg("--port=0").envs(host.map(|host| ("HOST", host)));
     let mut process = Process(command.spawn().unwrap());
     let log = BufReader::new(process.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     let mut addresses = log.filter_map(|line| {
@@ -74,7 +70,7 @@ fn standalone(program: &str, host: Option<&str>) -> bool {
 #[test]
 fn the_launcher_opens_what_it_is_told_to_and_nothing_else() {
     let edge = ["REST API", "Swagger UI", "Web UI"];
-    let replicas = ["discourse-1", "marketplace-1", "marketplace-2"];
+    let replicas = ["accounts-1", "discourse-1", "marketplace-1", "marketplace-2"];
     let expected = |edge_is_open, replicas_are_open| {
         let edge = edge.iter().map(|name| (name.to_string(), edge_is_open));
         edge.chain(replicas.iter().map(|name| (name.to_string(), replicas_are_open))).collect()
@@ -86,7 +82,7 @@ fn the_launcher_opens_what_it_is_told_to_and_nothing_else() {
 
 #[test]
 fn a_process_of_its_own_is_open_to_others_only_where_it_is_told_so() {
-    for program in ["gateway", "marketplace", "discourse"] {
+    for program in ["gateway", "accounts", "marketplace", "discourse"] {
         assert!(!standalone(program, None), "{program}");
         assert!(standalone(program, Some("0.0.0.0")), "{program}");
     }

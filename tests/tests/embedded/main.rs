@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod access_log;
+mod admin;
 mod clock;
 mod crash;
 mod data_dir;

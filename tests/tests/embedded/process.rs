@@ -25,7 +25,8 @@ impl Process {
         let mut child = command
             .arg("--data-dir")
             .arg(data_dir)
-            .args(["--gateway-port=0", "--web-port=0", "--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
+            .args(["--gateway-port=0", "--web-port=0", "--accounts-ports=0,0,0"])
+            .args(["--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
             .args(["--rate-limit=0", "--auth-rate-limit=0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

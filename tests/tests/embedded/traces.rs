@@ -21,7 +21,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::{Span, span::SpanKind},
 };
 use serde_json::{Value, json};
-use tests::{JWT_SECRET, binary};
+use tests::{JWT_KEY, binary};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status, transport};
@@ -71,7 +71,7 @@ impl Capsim {
     async fn start(collector: &str) -> Self {
         let data = tempfile::tempdir().unwrap();
         let more = [("RUST_LOG", "info,runtime=debug"), ("OTEL_EXPORTER_OTLP_ENDPOINT", collector)];
-        let server = capsim(&Settings::new(JWT_SECRET), data.path(), &more);
+        let server = capsim(&Settings::new(&JWT_KEY), data.path(), &more);
         tests::eventually("it serves", async || data.path().join(READY_FILE).exists()).await;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { server, http, _data: data }
@@ -256,11 +256,9 @@ async fn a_collector_that_is_down_costs_one_line_in_the_log() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_of_one_thread_sends_what_is_left_when_it_stops() {
     let (collector, url) = Collector::start().await;
-    let data = tempfile::tempdir().unwrap();
     let mut gateway = Command::new(binary("gateway"))
-        .args(["--host=127.0.0.1", "--port=0", "--worker-threads=1", "--data-dir"])
-        .arg(data.path())
-        .env("JWT_SECRET", "x".repeat(32))
+        .args(["--host=127.0.0.1", "--port=0", "--worker-threads=1"])
+        .env("JWT_KEY", JWT_KEY.as_str())
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         .stderr(Stdio::piped())
         .spawn()

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use gateway::{Settings, Stores, config::Options};
+use gateway::{
+    Settings, Stores,
+    config::{Options, Replicas},
+};
+use runtime::identity::SigningKeys;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +16,6 @@ async fn a_gateway_claims_nothing_of_replicas_that_have_not_answered() {
     // Its connections are taken, by the kernel, and nobody answers: a check has a second.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let replicas = vec![silent.local_addr().unwrap().into()];
-    let data = tempfile::tempdir().unwrap();
     let options = Options {
         jwt_ttl: Duration::from_secs(60),
         cache_ttl: Duration::ZERO,
@@ -24,12 +27,10 @@ async fn a_gateway_claims_nothing_of_replicas_that_have_not_answered() {
     };
     let settings = Settings {
         instance: "gateway-1".to_owned(),
-        marketplace_replicas: replicas.clone(),
-        discourse_replicas: replicas,
-        jwt_secret: tests::JWT_SECRET.to_owned().into(),
-        password_rounds: 1000,
+        replicas: Replicas { accounts: replicas.clone(), marketplace: replicas.clone(), discourse: replicas },
+        keys: SigningKeys::load(&tests::JWT_KEY).unwrap(),
         options,
-        stores: Stores::Embedded { data_dir: storage::DataDir::open(data.path(), false).unwrap() },
+        stores: Stores::Memory,
         clock: kernel::Clock::system(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -41,7 +42,7 @@ async fn a_gateway_claims_nothing_of_replicas_that_have_not_answered() {
     assert_eq!(answer.status(), 503);
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body["status"], "unhealthy");
-    for service in ["marketplace", "discourse"] {
+    for service in ["accounts", "marketplace", "discourse"] {
         assert_eq!(body["services"][service]["status"], "unhealthy");
         assert_eq!(body["services"][service]["replicas"][0]["up"], false);
     }

@@ -1,11 +1,11 @@
 //! Registration, login, tokens.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use runtime::identity::{Claims, SigningKeys};
 use serde_json::{Value, json};
-use tests::JWT_SECRET;
+use tests::{Answer, JWT_KEY, claims, sign};
 
 #[tokio::test]
 async fn of_racing_registrations_of_one_name_one_wins_also_in_another_case() {
@@ -36,7 +36,7 @@ async fn register_and_login_answer_as_described() {
 
     let login = anybody.post("/auth/login", &credentials).await;
     assert_eq!(login.status, 200, "{login:?}");
-    assert_eq!(keys(&login.json), ["expires_in", "token", "token_type", "user_id", "username"]);
+    assert_eq!(keys(&login.json), ["access_token", "expires_in", "token", "token_type", "user_id", "username"]);
     assert_eq!((&login.json["token_type"], &login.json["expires_in"]), (&json!("Bearer"), &json!(3600)));
     assert_eq!((&login.json["user_id"], login.header("cache-control")), (&user.json["id"], "no-store"));
 
@@ -47,61 +47,62 @@ async fn register_and_login_answer_as_described() {
     }
 }
 
+fn assert_refused(answer: &Answer, code: &str, challenge: &str) {
+    assert_eq!(answer.problem(), (401, code), "{answer:?}");
+    assert!(answer.header("www-authenticate").contains(challenge), "{answer:?}");
+}
+
 fn keys(json: &Value) -> Vec<&str> {
     let mut keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
 }
 
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-fn sign(algorithm: Algorithm, secret: &str, claims: &Value) -> String {
-    jsonwebtoken::encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
-}
-
 #[tokio::test]
 async fn a_token_that_is_not_right_is_401_with_its_reason() {
     let system = super::start().await;
-    let id = uuid::Uuid::new_v4();
-    let claims = |exp: u64| json!({"sub": id, "username": "ada", "iat": now() - 10, "exp": exp});
-    let good = sign(Algorithm::HS256, JWT_SECRET, &claims(now() + 60));
+    let (said, keys) = (claims("ada"), SigningKeys::load(&JWT_KEY).unwrap());
+    let good = sign(&said);
     assert_eq!(system.bearer(&good).get("/marketplace/list").await.status, 200);
+
+    let signed = |header: &Header, claims: &Value| {
+        let body: String = JWT_KEY.lines().filter(|line| !line.starts_with('-')).collect();
+        let key = EncodingKey::from_ed_der(&BASE64_STANDARD.decode(body).unwrap());
+        jsonwebtoken::encode(header, claims, &key).unwrap()
+    };
+    let kid = Some(keys.jwks().keys[0].kid.clone());
+    let header = Header { kid: kid.clone(), ..Header::new(Algorithm::EdDSA) };
+    let without = |claim: &str| {
+        let mut claims = serde_json::to_value(&said).unwrap();
+        claims.as_object_mut().unwrap().remove(claim);
+        signed(&header, &claims)
+    };
+    let all = serde_json::to_value(&said).unwrap();
+    assert_eq!(system.bearer(&signed(&header, &all)).get("/marketplace/list").await.status, 200);
 
     let (head, rest) = good.split_once('.').unwrap();
     let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.", rest.split_once('.').unwrap().0);
-    let tampered = format!("{head}.{rest}x");
-    let header = Header { crit: Some(vec!["exp".to_owned()]), ..Header::default() };
-    let critical =
-        jsonwebtoken::encode(&header, &claims(now() + 60), &EncodingKey::from_secret(JWT_SECRET.as_bytes())).unwrap();
-    for (token, code, challenge) in [
-        (sign(Algorithm::HS256, JWT_SECRET, &claims(now() - 2)), "token_expired", "the token has expired"),
-        (
-            sign(Algorithm::HS256, "another secret of enough bytes.....", &claims(now() + 60)),
-            "invalid_token",
-            "invalid_token",
-        ),
-        (sign(Algorithm::HS512, JWT_SECRET, &claims(now() + 60)), "invalid_token", "invalid_token"),
-        (
-            sign(Algorithm::HS256, JWT_SECRET, &json!({"sub": id, "username": "ada", "iat": 1})),
-            "invalid_token",
-            "invalid_token",
-        ),
-        (
-            sign(Algorithm::HS256, JWT_SECRET, &json!({"sub": "me", "username": "ada", "iat": 1, "exp": now() + 60})),
-            "invalid_token",
-            "invalid_token",
-        ),
-        (critical, "invalid_token", "invalid_token"),
-        (unsigned, "invalid_token", "invalid_token"),
-        (tampered, "invalid_token", "invalid_token"),
-        ("nonsense".to_owned(), "invalid_token", "invalid_token"),
-        (String::new(), "invalid_token", "invalid_token"),
+    let stranger = SigningKeys::load(&SigningKeys::generate().unwrap()).unwrap();
+    // The public key is no secret: it must not pass for one.
+    let public = EncodingKey::from_secret(keys.jwks().keys[0].x.as_bytes());
+    let expired = sign(&Claims { exp: said.iat - 2, ..said.clone() });
+    assert_refused(&system.bearer(&expired).get("/marketplace/list").await, "token_expired", "the token has expired");
+    for token in [
+        stranger.sign(&said).unwrap(),
+        jsonwebtoken::encode(&Header { kid, ..Header::new(Algorithm::HS256) }, &said, &public).unwrap(),
+        signed(&Header { crit: Some(vec!["exp".to_owned()]), ..header.clone() }, &all),
+        signed(&Header { kid: None, ..header.clone() }, &all),
+        signed(&header, &json!({"sub": "me", "username": "ada", "jti": said.jti, "gen": 1, "iat": 1, "exp": said.exp})),
+        without("sub"),
+        without("exp"),
+        without("jti"),
+        without("gen"),
+        unsigned,
+        format!("{head}.{rest}x"),
+        "nonsense".to_owned(),
+        String::new(),
     ] {
-        let answer = system.bearer(&token).get("/marketplace/list").await;
-        assert_eq!(answer.problem(), (401, code), "{token}");
-        assert!(answer.header("www-authenticate").contains(challenge), "{answer:?}");
+        assert_refused(&system.bearer(&token).get("/marketplace/list").await, "invalid_token", "invalid_token");
     }
 
     let missing = system.anybody().get("/discourse/channels").await;
@@ -122,10 +123,23 @@ async fn every_business_route_needs_a_token() {
         "/marketplace/wallet",
         "/discourse/channels",
         "/discourse/channel/1",
+        "/auth/validate",
+        "/profile",
     ] {
         assert_eq!(anybody.get(path).await.problem(), (401, "missing_token"), "{path}");
     }
-    for path in ["/marketplace/item", "/marketplace/purchase", "/discourse/channel", "/discourse/post"] {
+    for path in [
+        "/marketplace/item",
+        "/marketplace/purchase",
+        "/discourse/channel",
+        "/discourse/post",
+        "/auth/logout",
+        "/profile",
+    ] {
         assert_eq!(anybody.post(path, &json!({})).await.problem(), (401, "missing_token"), "{path}");
     }
+    for path in ["/auth/password", "/profile", "/users/00000000-0000-0000-0000-000000000000"] {
+        assert_eq!(anybody.put(path, &json!({})).await.problem(), (401, "missing_token"), "{path}");
+    }
+    assert_eq!(anybody.delete("/profile").await.problem(), (401, "missing_token"));
 }

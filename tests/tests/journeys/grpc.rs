@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use lab::catalogue::SERVICES;
 use proto::marketplace::{GetWalletRequest, ListItemsRequest, marketplace_client::MarketplaceClient};
-use tests::Stack;
+use tests::{Stack, called_by};
 use tokio_stream::StreamExt;
-use tonic::{Code, Request, transport::Channel};
+use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_reflection::pb::v1::{
     ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
@@ -75,20 +75,17 @@ async fn reflection_serves_the_comments_of_the_contract() {
 }
 
 #[tokio::test]
-async fn identity_travels_as_metadata() {
+async fn the_caller_is_the_bearer_of_the_token() {
     let system = super::start().await;
     let mut client = MarketplaceClient::new(connect(system.replicas("marketplace")[1].address()).await);
     assert!(client.list_items(ListItemsRequest::default()).await.is_ok(), "reads need nobody");
     let refused = client.get_wallet(GetWalletRequest {}).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unauthenticated);
-    assert_eq!(refused.get_error_details().error_info().unwrap().reason, "missing_identity");
+    assert_eq!(refused.get_error_details().error_info().unwrap().reason, "missing_token");
 
-    let mut request = Request::new(GetWalletRequest {});
-    let id = uuid::Uuid::new_v4().to_string();
-    request.metadata_mut().insert("x-user-id", id.parse().unwrap());
-    request.metadata_mut().insert("x-user-name", "ada".parse().unwrap());
-    let wallet = client.get_wallet(request).await.unwrap().into_inner();
-    assert_eq!((wallet.user_id, wallet.balances.len()), (id, 4));
+    let ada = system.stranger("ada");
+    let wallet = client.get_wallet(called_by(&ada, GetWalletRequest {})).await.unwrap().into_inner();
+    assert_eq!((wallet.user_id, wallet.balances.len()), (ada.id.clone(), 4), "the token that REST works with");
 
     let limit = ListItemsRequest { limit: Some(101), ..Default::default() };
     let refused = client.list_items(limit).await.unwrap_err();
@@ -101,12 +98,11 @@ async fn status_and_metrics_are_on_the_same_port() {
     let system = super::start().await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let backends = match system.stack {
-        Stack::Embedded => ["embedded", "embedded"],
-        Stack::Full => ["mongodb", "postgresql"],
+        Stack::Embedded => ["embedded"; 3],
+        Stack::Full => ["postgresql", "mongodb", "postgresql"],
     };
-    let replicas =
-        [(&system.replicas("marketplace")[2], "marketplace"), (&system.replicas("discourse")[2], "discourse")];
-    for ((replica, service), backend) in replicas.into_iter().zip(backends) {
+    for (service, backend) in ["accounts", "marketplace", "discourse"].into_iter().zip(backends) {
+        let replica = &system.replicas(service)[2];
         let base = format!("http://{}", replica.address());
         let status = http.get(format!("{base}/status")).send().await.unwrap();
         assert_eq!(status.status(), 200);

@@ -118,8 +118,12 @@ async fn the_description_is_served_and_knows_every_route() {
     let paths: Vec<_> = api.json["paths"].as_object().unwrap().keys().map(String::as_str).collect();
     let mut expected = [
         "/",
+        "/.well-known/jwks.json",
         "/auth/login",
+        "/auth/logout",
+        "/auth/password",
         "/auth/register",
+        "/auth/validate",
         "/discourse/channel",
         "/discourse/channel/{id}",
         "/discourse/channels",
@@ -132,7 +136,10 @@ async fn the_description_is_served_and_knows_every_route() {
         "/marketplace/wallet",
         "/marketplace/wallet/entries",
         "/metrics",
+        "/profile",
         "/status",
+        "/users",
+        "/users/{id}",
     ];
     expected.sort_unstable();
     assert_eq!(paths, expected);

@@ -1,6 +1,7 @@
 //! Journeys through the public doors of the whole system, HTTP at the gateway and gRPC at a replica, on whatever stack
 //! `crate::builder` gives.
 
+mod accounts;
 mod auth;
 mod balancing;
 mod cache;
@@ -8,6 +9,7 @@ mod edge;
 mod grpc;
 mod http;
 mod idempotency;
+mod identity;
 mod limits;
 mod metrics;
 mod money;

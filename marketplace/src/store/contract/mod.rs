@@ -116,7 +116,7 @@ pub(super) async fn assert_sound(store: &dyn Store) {
 }
 
 pub(super) fn user(name: &str) -> Caller {
-    Caller { id: Uuid::new_v4(), name: name.to_owned() }
+    Caller { id: Uuid::new_v4(), name: name.to_owned(), is_admin: false }
 }
 
 pub(super) fn usd(minor_units: i64) -> Money {

@@ -10,8 +10,9 @@ use std::{
 
 use bson::{Document, doc};
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
-use kernel::Kind;
+use kernel::{Clock, Kind};
 use mongodb::options::ServerAddress;
+use runtime::identity::{Ended, Jwks, Verifier};
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -349,6 +350,11 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     assert_sound(&store).await;
 }
 
+/// Takes no token.
+fn nobody() -> Verifier {
+    Verifier::new(&Jwks { keys: Vec::new() }, Clock::system(), Ended::default()).expect("no keys")
+}
+
 #[tokio::test]
 async fn a_server_without_transactions_stops_the_process_with_the_fix() {
     let uri = format!("mongodb://{}", standalone::start().await);
@@ -356,7 +362,7 @@ async fn a_server_without_transactions_stops_the_process_with_the_fix() {
     let ping = store.check_read().await.expect_err("not of use");
     assert_eq!(kernel::Error::from(ping).kind(), Kind::Unavailable);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let serving = crate::serve(listener, "marketplace-1".to_owned(), store, CancellationToken::new());
+    let serving = crate::serve(listener, "marketplace-1".to_owned(), store, nobody(), CancellationToken::new());
     let ended = tokio::time::timeout(Duration::from_secs(10), serving).await.expect("in time");
     let error = ended.expect_err("cannot work").to_string();
     for part in ["MONGODB_URI", "--replSet", "rs.initiate()"] {

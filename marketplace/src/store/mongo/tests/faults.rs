@@ -157,7 +157,8 @@ async fn while_the_set_up_takes_its_time_no_call_fails_that_was_not_refused_unse
     let address = listener.local_addr().expect("address");
     let other = Arc::new(scratch.unprepared_through(&proxy).await);
     let shutdown = CancellationToken::new();
-    let serving = tokio::spawn(crate::serve(listener, "marketplace-1".to_owned(), other, shutdown.clone()));
+    let name = "marketplace-1".to_owned();
+    let serving = tokio::spawn(crate::serve(listener, name, other, nobody(), shutdown.clone()));
     let channel = Channel::from_shared(format!("http://{address}")).expect("uri").connect_lazy();
     let health = async || {
         let request = HealthCheckRequest { service: crate::SERVICE.to_owned() };

@@ -2,17 +2,24 @@
 
 use std::sync::Arc;
 
+use kernel::{Error, Kind};
 use password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use pbkdf2::{Algorithm, Params, Pbkdf2};
 use tokio::sync::Semaphore;
-
-use crate::error::Problem;
 
 /// Rounds of a new hash, as OWASP's Password Storage Cheat Sheet asks for PBKDF2-HMAC-SHA256.
 pub const ROUNDS: u32 = 600_000;
 
 /// Hashes that wait for a processor, for each that runs: about 4 seconds' worth. More are refused.
 const QUEUE: usize = 64;
+
+fn overloaded() -> Error {
+    Error::new(Kind::Unavailable, "overloaded", "too many passwords to check at once, try again")
+}
+
+fn internal(error: impl std::fmt::Display) -> Error {
+    Error::internal(error.to_string())
+}
 
 /// Hashes and verifies passwords.
 #[derive(Clone, Debug)]
@@ -32,8 +39,8 @@ impl Passwords {
         let params = Params::new(rounds).map_err(|e| anyhow::anyhow!("PBKDF2 rounds: {e}"))?;
         let pbkdf2 = Pbkdf2::new(Algorithm::Pbkdf2Sha256, params);
         let decoy = pbkdf2.hash_password(b"decoy").map_err(|e| anyhow::anyhow!("PBKDF2: {e}"))?.to_string().into();
-        // Half of them: the others answer everybody else meanwhile.
-        let processors = (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1);
+        // Half of the cores: the others go on answering while many log in at once.
+        let processors = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
         Ok(Self {
             pbkdf2,
             decoy,
@@ -43,16 +50,16 @@ impl Passwords {
     }
 
     /// The PHC string of a password, with a random salt; 503 `overloaded` where too many wait already.
-    pub async fn hash(&self, password: &str) -> Result<String, Problem> {
+    pub async fn hash(&self, password: &str) -> Result<String, Error> {
         let (pbkdf2, password) = (self.pbkdf2, password.to_owned());
         self.run(move || pbkdf2.hash_password(password.as_bytes()).map(|hash| hash.to_string()))
             .await?
-            .map_err(Problem::internal)
+            .map_err(internal)
     }
 
     /// Whether `password` is the one of `hash` (a PHC string, which says its own rounds). Without a hash it takes as
     /// long, and is not.
-    pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, Problem> {
+    pub async fn verify(&self, password: &str, hash: Option<String>) -> Result<bool, Error> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.as_ref().to_owned());
         let (pbkdf2, password) = (self.pbkdf2, password.to_owned());
@@ -64,19 +71,19 @@ impl Passwords {
             },
             Err(error) => Err(error.to_string()),
         };
-        let right = self.run(verified).await?.map_err(Problem::internal)?;
+        let right = self.run(verified).await?.map_err(internal)?;
         Ok(right && known)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-        let Ok(_queued) = self.queue.try_acquire() else { return Err(Problem::overloaded()) };
-        let processor = Arc::clone(&self.processors).acquire_owned().await.map_err(Problem::internal)?;
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+        let Ok(_queued) = self.queue.try_acquire() else { return Err(overloaded()) };
+        let processor = Arc::clone(&self.processors).acquire_owned().await.map_err(internal)?;
         // The permit goes along: work whose caller has gone still keeps its processor busy.
         let work = move || {
             let _processor = processor;
             work()
         };
-        tokio::task::spawn_blocking(work).await.map_err(Problem::internal)
+        tokio::task::spawn_blocking(work).await.map_err(internal)
     }
 }
 
@@ -107,6 +114,6 @@ mod tests {
         let passwords = Passwords::new(1000).expect("passwords");
         let all = u32::try_from(passwords.queue.available_permits()).expect("few");
         let _busy = passwords.queue.acquire_many(all).await.expect("permits");
-        assert_eq!(passwords.hash("hunter2").await.expect_err("refused").code(), "overloaded");
+        assert_eq!(passwords.hash("hunter2").await.expect_err("refused").reason(), "overloaded");
     }
 }

@@ -1,0 +1,3 @@
+DROP TABLE ended_tokens;
+DROP TABLE logins;
+DROP TABLE accounts;

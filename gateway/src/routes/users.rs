@@ -1,0 +1,149 @@
+//! `/users`: accounts as everybody may see them.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, Utc};
+use proto::accounts as rpc;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::profile::{Change, Profile};
+use crate::{
+    cache::{Key, Tag, Viewer},
+    call::{Call, Context},
+    error::Problem,
+    extract::{Id, JsonBody, Query},
+    routes::{
+        State,
+        time::{self, moment},
+    },
+};
+
+/// A user, as everybody may see them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct User {
+    id: Uuid,
+    #[schema(example = "ada")]
+    username: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "Ada")]
+    first_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "Lovelace")]
+    last_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "Trades in engines.")]
+    bio: String,
+    #[serde(serialize_with = "time::rfc3339")]
+    created_at: DateTime<Utc>,
+}
+
+impl TryFrom<Option<rpc::User>> for User {
+    type Error = Problem;
+
+    fn try_from(user: Option<rpc::User>) -> Result<Self, Problem> {
+        let user = user.ok_or_else(|| Problem::internal("a service sent no user"))?;
+        Ok(Self {
+            id: Uuid::try_parse(&user.id).map_err(Problem::internal)?,
+            username: user.username,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            bio: user.bio,
+            created_at: moment(user.created_at)?,
+        })
+    }
+}
+
+/// Which users.
+#[derive(Debug, Deserialize, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct GetUsers {
+    /// UUIDs, comma-separated, 1 to 100.
+    #[param(required = true, value_type = String, example = "07fd04de-0577-4fc9-9421-7e7887d6cf67")]
+    ids: Option<String>,
+}
+
+/// Users, in the order asked for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Users {
+    users: Vec<User>,
+}
+
+/// Look at a user
+#[utoipa::path(
+    get, path = "/users/{id}", tag = "users", params(("id" = Uuid, Path, description = "UUID of the user")),
+    responses(
+        (status = OK, description = "The user", body = User),
+        (status = NOT_MODIFIED, description = "It is what the client has"),
+        (status = NOT_FOUND, description = "`user_not_found`")
+    )
+)]
+pub(crate) async fn get_user(app: State, context: Context, Id(id): Id<Uuid>) -> Result<Response, Problem> {
+    let key = Key::get("/users/{id}", &format!("/users/{id}"), &(), Viewer::Anyone, vec![Tag::User(id)]);
+    let load = || {
+        let (mut client, request) = (app.accounts(), context.repeatable(rpc::GetUserRequest { id: id.to_string() }));
+        async move { User::try_from(client.get_user(request).await?.into_inner().user) }
+    };
+    app.cache.read(&context, key, load).await
+}
+
+/// Look at many users
+///
+/// Who is not there is left out. Where many have long bios these are cut, and end with an ellipsis; `/users/{id}` has all.
+#[utoipa::path(
+    get, path = "/users", tag = "users", params(GetUsers),
+    responses((status = OK, description = "The users", body = Users), (status = NOT_MODIFIED, description = "They are what the client has"))
+)]
+pub(crate) async fn get_users(
+    app: State,
+    context: Context,
+    Query(query): Query<GetUsers>,
+) -> Result<Response, Problem> {
+    let ids = query.ids.unwrap_or_default();
+    let ids =
+        ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(Uuid::try_parse).collect::<Result<Vec<_>, _>>();
+    let ids = ids.map_err(|_| Problem::invalid("ids", "must be UUIDs, comma-separated"))?;
+    if !(1..=100).contains(&ids.len()) {
+        return Err(Problem::invalid("ids", "must be 1 to 100 ids"));
+    }
+    let texts: Vec<_> = ids.iter().map(Uuid::to_string).collect();
+    let query = GetUsers { ids: Some(texts.join(",")) };
+    let tags = ids.iter().copied().map(Tag::User).collect();
+    let key = Key::get("/users", "/users", &query, Viewer::Anyone, tags);
+    let load = || {
+        let (mut client, request) = (app.accounts(), context.repeatable(rpc::BatchGetUsersRequest { ids: texts }));
+        async move {
+            let users = client.batch_get_users(request).await?.into_inner().users;
+            Ok(Users { users: users.into_iter().map(|user| User::try_from(Some(user))).collect::<Result<_, _>>()? })
+        }
+    };
+    app.cache.read(&context, key, load).await
+}
+
+/// Change an account
+///
+/// One's own, or any for an admin; `isActive` and `roles` are for admins, and end all tokens of the account.
+#[utoipa::path(
+    put, path = "/users/{id}", tag = "users", request_body = Change, security(("bearer" = [])),
+    params(("id" = Uuid, Path, description = "UUID of the user")),
+    responses(
+        (status = OK, description = "The account", body = Profile),
+        (status = FORBIDDEN, description = "`not_yours`, `admins_only`"),
+        (status = NOT_FOUND, description = "`user_not_found`"),
+        (status = CONFLICT, description = "`email_taken`, `last_admin`, `changed_meanwhile`")
+    )
+)]
+pub(crate) async fn update_user(
+    app: State,
+    call: Call,
+    Id(id): Id<Uuid>,
+    JsonBody(change): JsonBody<Change>,
+) -> Result<Response, Problem> {
+    let profile = super::profile::update(&app, &call, id, change).await?;
+    Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(profile)).into_response())
+}

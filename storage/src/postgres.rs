@@ -1,0 +1,85 @@
+//! The database that replicas on many hosts share: PostgreSQL.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | `DATABASE_URL`, and what a connection is told | `url` |
+//! | connections, and how a broken one is found | `pool` |
+//! | how the schema gets there | `schema` |
+//! | whether the database can be read and written | `health` |
+
+mod health;
+mod pool;
+mod schema;
+mod url;
+
+use std::time::Duration;
+
+use diesel_migrations::EmbeddedMigrations;
+use kernel::PoolState;
+use tokio::time::timeout;
+
+pub use self::pool::Connection;
+use self::pool::Pool;
+use crate::{
+    Error,
+    readiness::{Failure, Readiness},
+};
+
+/// A call takes no longer, whatever the database does. Statements end earlier, by themselves, while it is alive.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What statements are written with that run here: see [`crate::sql`].
+pub mod statements {
+    pub use diesel_async::{AsyncPgConnection as Connection, RunQueryDsl};
+}
+
+/// One service's schema in a PostgreSQL database. Cheap to clone; clones share the connections.
+#[derive(Clone)]
+pub struct Postgres {
+    pool: Pool,
+    /// Connections that no call waits for: load is not to make a live replica look dead.
+    checks: Pool,
+    readiness: Readiness,
+}
+
+impl Postgres {
+    /// The schema of `service` in the database at `database_url`, reachable or not. Until it is up to date, which is tried
+    /// in the background, calls are [`Error::Unavailable`], except that they wait for the first attempt. To be called in a
+    /// tokio runtime.
+    ///
+    /// Fails on a URL that cannot be one.
+    pub fn connect(
+        service: &'static str,
+        database_url: &str,
+        migrations: fn() -> EmbeddedMigrations,
+    ) -> anyhow::Result<Self> {
+        let database = url::parse(database_url, service)?;
+        let checks = Pool::new(database.clone(), health::CHECKS);
+        let pool = Pool::new(database, pool::MAX_CONNECTIONS);
+        let readiness = Readiness::begin({
+            let pool = pool.clone();
+            move || {
+                let pool = pool.clone();
+                async move { schema::bring_up_to_date(&pool, service, migrations()).await.map_err(Failure::for_now) }
+            }
+        });
+        Ok(Self { pool, checks, readiness })
+    }
+
+    /// A connection, once the schema is up to date.
+    pub async fn connection(&self) -> Result<Connection<'_>, Error> {
+        self.readiness.ready().await?;
+        self.pool.get().await
+    }
+
+    /// The connections.
+    pub fn pool(&self) -> PoolState {
+        self.pool.state()
+    }
+}
+
+/// `work`, or `Unavailable` after five seconds; what was cut off may still be done.
+pub async fn bounded<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let late = |_| Err(Error::Unavailable(format!("no answer within {TIMEOUT:?}").into()).into());
+    timeout(TIMEOUT, work).await.unwrap_or_else(late)
+}

@@ -1,0 +1,119 @@
+//! SQLite or PostgreSQL: one set of statements for both.
+//!
+//! A service writes its statements once, as async functions over `super::flavour::{Connection, RunQueryDsl}` with
+//! portable types (`Text`, `BigInt`, `Bool`), and takes that file in twice:
+//!
+//! ```ignore
+//! #[path = "."]
+//! mod embedded {
+//!     use storage::sqlite::statements as flavour;
+//!     #[path = "statements.rs"]
+//!     pub(super) mod statements;
+//! }
+//! mod postgres { /* likewise, with storage::postgres::statements */ }
+//! ```
+//!
+//! [`sql!`](crate::sql!) runs one of them in a transaction on whichever store there is. On SQLite no statement ever waits:
+//! the function runs through at once, in the writer's thread or on a pooled reader.
+
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use diesel_migrations::EmbeddedMigrations;
+use kernel::PoolState;
+
+use crate::{DataDir, Error, postgres::Postgres, sqlite::Sqlite};
+
+/// A service's SQL database.
+#[derive(Clone)]
+pub enum Sql {
+    Embedded(Sqlite),
+    Postgres(Postgres),
+}
+
+/// The schema of a service on either database.
+#[derive(Clone, Copy)]
+pub struct Migrations {
+    pub embedded: fn() -> EmbeddedMigrations,
+    pub postgres: fn() -> EmbeddedMigrations,
+}
+
+impl Sql {
+    /// The file `{service}.db` in a directory.
+    pub fn embedded(service: &'static str, data_dir: &DataDir, migrations: Migrations) -> Result<Self, Error> {
+        Ok(Self::Embedded(Sqlite::open(data_dir, &format!("{service}.db"), (migrations.embedded)())?))
+    }
+
+    /// The schema `service` of a PostgreSQL database; see [`Postgres::connect`].
+    pub fn postgres(service: &'static str, database_url: &str, migrations: Migrations) -> anyhow::Result<Self> {
+        Ok(Self::Postgres(Postgres::connect(service, database_url, migrations.postgres)?))
+    }
+
+    /// The name of the kind of store: `embedded` or `postgresql`.
+    pub fn backend(&self) -> &'static str {
+        match self {
+            Self::Embedded(_) => "embedded",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// The connections to it.
+    pub fn pool(&self) -> PoolState {
+        match self {
+            Self::Embedded(db) => db.pool(),
+            Self::Postgres(db) => db.pool(),
+        }
+    }
+
+    /// Reads the row that [`Self::check_write`] writes.
+    pub async fn check_read(&self) -> Result<(), Error> {
+        match self {
+            Self::Embedded(db) => Ok(db.check_read().await?),
+            Self::Postgres(db) => db.check_read().await,
+        }
+    }
+
+    /// Writes a row of `replica`'s own (who asks, such as `accounts-1`), durably, the way that requests write.
+    pub async fn check_write(&self, replica: &str) -> Result<(), Error> {
+        match self {
+            Self::Embedded(db) => Ok(db.check_write().await?),
+            Self::Postgres(db) => db.check_write(replica).await,
+        }
+    }
+}
+
+/// The outcome of a future that never waits.
+pub fn immediately<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => unreachable!("statements on SQLite wait for nothing"),
+    }
+}
+
+/// `sql!(db, write, create(account))` runs a statement function as one act on the [`Sql`] `db`; with `read` in one snapshot. What it is called with must be owned, since the embedded database runs it on another thread.
+#[macro_export]
+macro_rules! sql {
+    ($db:expr, $kind:ident, $statement:ident($($argument:expr),* $(,)?)) => {
+        match &$db {
+            $crate::Sql::Embedded(db) => {
+                db.$kind(move |connection| {
+                    $crate::sql::immediately(embedded::statements::$statement(connection, $($argument),*))
+                })
+                .await
+            }
+            $crate::Sql::Postgres(db) => {
+                $crate::postgres::bounded(async {
+                    use ::diesel_async::AsyncConnection as _;
+
+                    let mut connection = db.connection().await?;
+                    connection
+                        .transaction(async |connection| postgres::statements::$statement(connection, $($argument),*).await)
+                        .await
+                })
+                .await
+            }
+        }
+    };
+}

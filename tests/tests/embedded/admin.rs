@@ -1,0 +1,105 @@
+//! The first admin, and who becomes one.
+
+use std::{fs, path::Path, process::Command};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use tests::binary;
+
+use crate::process::Process;
+
+/// What `capsim` says to these arguments, and whether it did it.
+fn capsim(data_dir: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(binary("capsim")).args(arguments).arg("--data-dir").arg(data_dir).output().unwrap();
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+}
+
+/// The token of whoever logs in.
+async fn token(process: &Process, username: &str, password: &str) -> String {
+    let login = json!({"username": username, "password": password});
+    let answer =
+        Client::new().post(format!("http://{}/auth/login", process.gateway)).json(&login).send().await.unwrap();
+    assert_eq!(answer.status(), 200, "{username}");
+    answer.json::<Value>().await.unwrap()["token"].as_str().unwrap().to_owned()
+}
+
+/// The roles of whoever has a token.
+async fn roles(process: &Process, token: &str) -> String {
+    let request = Client::new().get(format!("http://{}/auth/validate", process.gateway)).bearer_auth(token);
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.headers()["x-user-roles"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_first_admins_password_is_kept_and_those_who_have_the_data_make_others() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::start(data.path());
+    let password = fs::read_to_string(data.path().join("admin_password")).unwrap();
+    assert_eq!(password.len(), 32);
+    assert_eq!(roles(&process, &token(&process, "admin", &password).await).await, "admin");
+    let ada = json!({"username": "ada", "password": "correct horse"});
+    let url = format!("http://{}/auth/register", process.gateway);
+    assert_eq!(Client::new().post(url).json(&ada).send().await.unwrap().status(), 201);
+    let adas = token(&process, "ada", "correct horse").await;
+    let (done, said) = capsim(data.path(), &["admin", "grant", "ada"]);
+    assert!(!done && said.contains(&format!("process {}", process.child.id())), "{said}");
+    process.kill();
+
+    for (arguments, expected) in [
+        (["admin", "grant", "ADA"], (true, "ADA is an admin from now on, and has to log in again")),
+        (["admin", "grant", "ada"], (true, "ada is an admin\n")),
+        (["admin", "revoke", "admin"], (true, "admin is no admin from now on")),
+        (["admin", "revoke", "ada"], (false, "the last admin must stay one")),
+        (["admin", "grant", "nobody"], (false, "there is no such user")),
+    ] {
+        let (done, said) = capsim(data.path(), &arguments);
+        assert!(done == expected.0 && said.contains(expected.1), "{arguments:?}: {said}");
+    }
+
+    let process = Process::start(data.path());
+    assert_eq!(roles(&process, &token(&process, "ada", "correct horse").await).await, "admin");
+    assert_eq!(roles(&process, &token(&process, "admin", &password).await).await, "", "nobody makes her anew");
+    let request = Client::new().get(format!("http://{}/auth/validate", process.gateway)).bearer_auth(adas);
+    assert_eq!(request.send().await.unwrap().status(), 401, "what was said of her has ended");
+}
+
+#[tokio::test]
+async fn a_password_for_the_first_admin_can_be_given() {
+    let data = tempfile::tempdir().unwrap();
+    let process = Process::run(Command::new(binary("capsim")).env("ADMIN_PASSWORD", "battery staple"), data.path());
+    assert_eq!(roles(&process, &token(&process, "admin", "battery staple").await).await, "admin");
+    assert!(!data.path().join("admin_password").exists(), "what was given is not kept");
+    process.kill();
+    let bad = tempfile::tempdir().unwrap();
+    let output = Command::new(binary("capsim"))
+        .env("ADMIN_PASSWORD", "12345")
+        .args([
+            "--gateway-port=0",
+            "--web-port=0",
+            "--accounts-ports=0",
+            "--marketplace-ports=0",
+            "--discourse-ports=0",
+        ])
+        .arg("--data-dir")
+        .arg(bad.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("ADMIN_PASSWORD"), "{error}");
+    assert!(error.contains("6 to 128") && !error.contains("12345"), "{error}");
+}
+
+#[test]
+fn keys_are_made_that_a_gateway_and_a_replica_take() {
+    let data = tempfile::tempdir().unwrap();
+    let (done, printed) = capsim(data.path(), &["keys"]);
+    assert!(done, "{printed}");
+    let value = |name: &str| {
+        let line = printed.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{printed}"));
+        line.trim_matches(['\'', '"']).to_owned()
+    };
+    let (key, jwks) = (value("JWT_KEY="), value("JWKS="));
+    let keys = runtime::identity::SigningKeys::load(&key).unwrap();
+    assert_eq!(&runtime::identity::Jwks::load(&jwks).unwrap(), keys.jwks());
+}
