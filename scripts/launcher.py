@@ -7,7 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-SETTINGS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "MARKETPLACE_PORTS": "0,0,0", "DISCOURSE_PORTS": "0,0,0", "HOST": "127.0.0.1",
+SETTINGS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "HOST": "127.0.0.1",
+            "ACCOUNTS_PORTS": "0,0,0", "MARKETPLACE_PORTS": "0,0,0", "DISCOURSE_PORTS": "0,0,0",
             "RATE_LIMIT": "0", "AUTH_RATE_LIMIT": "0"}
 PATIENCE = 60  # seconds for it to come up
 

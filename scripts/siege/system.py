@@ -16,7 +16,8 @@ import wire
 ROOT = Path(__file__).resolve().parent.parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 CAPSIM = Path(os.environ.get("CAPSIM", TARGET / "dist/capsim"))
-SETTINGS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "MARKETPLACE_PORTS": "0,0,0", "DISCOURSE_PORTS": "0,0,0",
+SETTINGS = {"GATEWAY_PORT": "0", "WEB_PORT": "0",
+            "ACCOUNTS_PORTS": "0,0,0", "MARKETPLACE_PORTS": "0,0,0", "DISCOURSE_PORTS": "0,0,0",
             "HOST": "127.0.0.1"}
 PATIENCE = 30  # seconds for it to come up
 ESTABLISHED, CLOSE_WAIT = "01", "08"
