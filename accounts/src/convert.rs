@@ -1,6 +1,10 @@
 //! Protobuf to the domain and back; requests are checked on the way, all violations at once.
 
-use kernel::{Error, validate::Violations};
+use kernel::{
+    Error,
+    excerpt::{self, json_bytes},
+    validate::Violations,
+};
 use proto::{accounts as pb, time};
 use uuid::Uuid;
 
@@ -104,7 +108,9 @@ pub(crate) fn user(account: Account) -> pb::GetUserResponse {
 }
 
 pub(crate) fn users(accounts: Vec<Account>) -> pb::BatchGetUsersResponse {
-    pb::BatchGetUsersResponse { users: accounts.into_iter().map(to_user).collect() }
+    let mut users: Vec<_> = accounts.into_iter().map(to_user).collect();
+    excerpt::fit(&mut users, user_bytes, cut_bio);
+    pb::BatchGetUsersResponse { users }
 }
 
 pub(crate) fn read_profile(account: Account) -> pb::GetProfileResponse {
@@ -152,6 +158,20 @@ fn to_user(account: Account) -> pb::User {
     }
 }
 
+/// Bytes of a user as JSON but for its texts: names of fields, id, time.
+const FRAME: usize = 250;
+
+fn user_bytes(user: &pb::User) -> usize {
+    let texts = [&user.username, &user.first_name, &user.last_name, &user.bio];
+    FRAME + texts.into_iter().map(|text| json_bytes(text)).sum::<usize>()
+}
+
+fn cut_bio(user: &mut pb::User, bytes: usize) {
+    let excess = user_bytes(user).saturating_sub(bytes);
+    let bio = json_bytes(&user.bio).saturating_sub(excess);
+    excerpt::truncate(&mut user.bio, bio);
+}
+
 fn to_profile(account: Account) -> pb::Profile {
     pb::Profile {
         email: account.profile.email.clone(),
@@ -161,5 +181,30 @@ fn to_profile(account: Account) -> pb::Profile {
         is_active: account.is_active,
         updated_at: Some(time::to_proto(account.updated_at)),
         user: Some(to_user(account)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::{excerpt::PAGE_BYTES, time};
+
+    use super::*;
+
+    #[test]
+    fn a_hundred_of_the_longest_fit_into_a_page() {
+        let longest = |number: usize| {
+            let name = format!("{number:x>64}");
+            let mut account = Account::new(name, String::new(), String::new(), Vec::new(), time::now());
+            account.profile.first_name = "\u{1}".repeat(100);
+            account.profile.last_name = "\u{1}".repeat(100);
+            account.profile.bio = "🦀".repeat(2000);
+            account
+        };
+        let page = users((0..MAX_BATCH).map(longest).collect());
+        assert_eq!(page.users.len(), MAX_BATCH);
+        assert!(page.users.iter().map(user_bytes).sum::<usize>() <= PAGE_BYTES);
+        assert!(page.users.iter().all(|user| user.bio.ends_with('…')));
+        let few = users(vec![longest(1), longest(2)]);
+        assert!(few.users.iter().all(|user| user.bio.chars().count() == 2000), "they are not cut");
     }
 }

@@ -13,6 +13,8 @@
 //! | tables and statements | [`store`] |
 //! | flags and environment | [`config`] |
 
+#![expect(clippy::duplicate_mod, reason = "the statements are compiled once for each database")]
+
 use std::sync::Arc;
 
 use proto::accounts::accounts_server::{AccountsServer, SERVICE_NAME};

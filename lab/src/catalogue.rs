@@ -30,7 +30,7 @@ pub struct Service {
     /// Settings of a system that it takes from its environment, beside the address of its store.
     pub environment: &'static [&'static str],
     /// How to start it in this process on an embedded store; the gateway needs to know more, see [`crate::system`].
-    pub embedded: Option<fn(&DataDir, &Settings, &Accounts) -> anyhow::Result<Embedded>>,
+    pub embedded: Option<Open>,
 }
 
 /// Edge of the system.
@@ -114,6 +114,9 @@ pub struct Embedded {
     /// Where the service keeps one.
     pub ledger: Option<Ledger>,
 }
+
+/// Opens the store of a service.
+pub type Open = fn(&DataDir, &Settings, &Accounts) -> anyhow::Result<Embedded>;
 
 /// Where the accounts replicas are.
 pub type Accounts = Vec<ReplicaAddress>;

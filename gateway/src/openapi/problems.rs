@@ -87,6 +87,7 @@ pub(super) fn complete(operation: &mut Operation) {
 fn common(operation: &Operation) -> Vec<String> {
     let (has_body, has_input) = (operation.request_body.is_some(), operation.parameters.is_some());
     let secured = operation.security.is_some();
+    let is_limited = operation.tags.iter().flatten().all(|tag| tag != "operations");
     let mut codes = Vec::new();
     if has_body {
         codes.extend(["malformed_json", "unreadable_body", "request_timeout", "body_too_large"]);
@@ -96,20 +97,16 @@ fn common(operation: &Operation) -> Vec<String> {
         codes.push("validation_failed");
     }
     if secured {
-        codes.extend(["missing_token", "invalid_token", "token_expired", "deadline_exceeded"]);
+        codes.extend(["missing_token", "invalid_token", "token_expired"]);
     }
-    if secured && has_body {
+    if has_body {
         codes.push("outcome_unknown");
     }
-    if secured || has_body {
-        codes.extend([
-            "rate_limited",
-            "too_many_at_once",
-            "ambiguous_request",
-            "internal",
-            "unavailable",
-            "overloaded",
-        ]);
+    if is_limited {
+        codes.extend(["rate_limited", "too_many_at_once", "ambiguous_request", "internal", "overloaded"]);
+    }
+    if secured || has_body || has_input {
+        codes.extend(["unavailable", "deadline_exceeded"]);
     }
     codes.into_iter().map(str::to_owned).collect()
 }

@@ -155,7 +155,8 @@ pub(crate) async fn update_profile(
     responses(
         (status = NO_CONTENT, description = "They are gone"),
         (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`changed_meanwhile`")
+        (status = CONFLICT, description = "`changed_meanwhile`"),
+        (status = SERVICE_UNAVAILABLE, description = "`outcome_unknown`")
     )
 )]
 pub(crate) async fn erase_profile(app: State, call: Call) -> Result<StatusCode, Problem> {

@@ -96,7 +96,7 @@ pub(crate) async fn get_user(app: State, context: Context, Id(id): Id<Uuid>) -> 
 
 /// Look at many users
 ///
-/// Who is not there is left out.
+/// Who is not there is left out. Where many have long bios these are cut, and end with an ellipsis; `/users/{id}` has all.
 #[utoipa::path(
     get, path = "/users", tag = "users", params(GetUsers),
     responses((status = OK, description = "The users", body = Users), (status = NOT_MODIFIED, description = "They are what the client has"))

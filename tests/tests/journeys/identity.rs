@@ -46,12 +46,12 @@ async fn whom_a_caller_says_to_be_counts_for_nothing() {
     for replica in system.replicas("discourse") {
         let mut discourse = DiscourseClient::new(connect(replica).await);
         for caller in [&nobody, &eve] {
-            let refused = discourse.get_channel(told(called_by(caller, channel.clone()), &ada)).await.unwrap_err();
+            let refused = discourse.get_channel(told(called_by(caller, channel), &ada)).await.unwrap_err();
             assert_eq!(reason(&refused), (Code::PermissionDenied, "channel_access_denied".to_owned()));
             let seen = discourse.list_channels(told(called_by(caller, ListChannelsRequest::default()), &ada)).await;
             assert_eq!(seen.unwrap().into_inner().channels, []);
         }
-        discourse.get_channel(called_by(&ada, channel.clone())).await.expect("it is hers");
+        discourse.get_channel(called_by(&ada, channel)).await.expect("it is hers");
     }
     let spoofed = eve.request(reqwest::Method::GET, "/marketplace/wallet").header("x-user-id", &bob.id);
     assert_eq!(tests::send(spoofed).await.json["userId"], eve.id);
