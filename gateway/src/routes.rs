@@ -26,7 +26,6 @@ use crate::{
     app::App,
     middleware::{self, admit},
     openapi,
-    rate_limit::Limit,
 };
 
 /// The gateway's state, as handlers take it.
@@ -34,12 +33,9 @@ type State = axum::extract::State<Arc<App>>;
 
 /// Everything that the gateway serves, with its middleware.
 pub(crate) fn router(app: &Arc<App>) -> Router {
-    let limited = |router: OpenApiRouter<Arc<App>>, limit: &Arc<Limit>| {
-        router.route_layer(from_fn_with_state((Arc::clone(app), Arc::clone(limit)), admit))
-    };
+    let admitted = from_fn_with_state((Arc::clone(app), Arc::clone(&app.call_limit)), admit);
     let (router, api) = OpenApiRouter::with_openapi(openapi::base())
-        .merge(limited(business(), &app.call_limit))
-        .merge(limited(auth(), &app.call_limit))
+        .merge(business().route_layer(admitted))
         .merge(ops())
         .split_for_parts();
     let docs = SwaggerUi::new("/docs").url("/openapi.json", openapi::complete(api)).config(
@@ -59,11 +55,20 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 
 /// The description of all routes.
 pub(crate) fn description() -> OpenApi {
-    OpenApiRouter::with_openapi(openapi::base()).merge(business()).merge(auth()).merge(ops()).into_openapi()
+    OpenApiRouter::with_openapi(openapi::base()).merge(business()).merge(ops()).into_openapi()
 }
 
 fn business() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
+        .routes(routes!(auth::register))
+        .routes(routes!(auth::login))
+        .routes(routes!(auth::logout))
+        .routes(routes!(auth::change_password))
+        .routes(routes!(auth::validate))
+        .routes(routes!(auth::jwks))
+        .routes(routes!(users::get_user, users::update_user))
+        .routes(routes!(users::get_users))
+        .routes(routes!(profile::get_profile, profile::create_profile, profile::update_profile, profile::erase_profile))
         .routes(routes!(marketplace::item::list_items))
         .routes(routes!(marketplace::item::get_item))
         .routes(routes!(marketplace::item::create_item))
@@ -73,20 +78,6 @@ fn business() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(discourse::channel::get_channel))
         .routes(routes!(discourse::channel::create_channel))
         .routes(routes!(discourse::post::create_post))
-        .routes(routes!(auth::logout))
-        .routes(routes!(auth::validate))
-        .routes(routes!(auth::jwks))
-        .routes(routes!(users::get_user, users::update_user))
-        .routes(routes!(users::get_users))
-        .routes(routes!(profile::get_profile, profile::create_profile, profile::update_profile, profile::erase_profile))
-}
-
-/// Whoever may guess a password here.
-fn auth() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(auth::register))
-        .routes(routes!(auth::login))
-        .routes(routes!(auth::change_password))
 }
 
 fn ops() -> OpenApiRouter<Arc<App>> {
