@@ -391,7 +391,7 @@ function Service({ name, service }: { name: string; service: Schemas['ServiceSta
               <Group justify="space-between" gap="xs" mb={4} wrap="nowrap">
                 <Group gap={8} wrap="nowrap" miw={0}>
                   <span className="dot" data-up={replica.up} />
-                  <Text fz="sm" truncate>
+                  <Text fz="sm" flex="none">
                     {name}-{index + 1}
                   </Text>
                   <Text fz="xs" c="dimmed" truncate visibleFrom="xs">
