@@ -14,9 +14,10 @@ function toneOf(id: string): string {
 /** What to call a user; undefined while it is asked for. */
 export function usePersonName(id: string): string | undefined {
   const me = useMe();
-  const { data } = useQuery({ ...username(id), enabled: id !== me.userId });
+  const { data, isError } = useQuery({ ...username(id), enabled: id !== me.userId });
   if (id === me.userId) return me.username;
-  return data === null ? `nobody known (${id.slice(0, 6)})` : data;
+  // Nobody known has this id, or the answer is none.
+  return data === null || isError ? `user ${id.slice(0, 6)}` : data;
 }
 
 export function PersonAvatar({ id, name, size = 'sm' }: { id: string; name: string; size?: 'sm' | 'md' }) {
