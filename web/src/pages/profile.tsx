@@ -153,7 +153,7 @@ function Erase({ isEmpty, onErased }: { isEmpty: boolean; onErased: () => void }
     });
   return (
     <>
-      <Button variant="subtle" color="red" disabled={isEmpty} onClick={open}>
+      <Button variant="default" disabled={isEmpty} onClick={open}>
         Erase all
       </Button>
       <Modal
@@ -172,7 +172,7 @@ function Erase({ isEmpty, onErased }: { isEmpty: boolean; onErased: () => void }
             <Button variant="default" onClick={close} data-autofocus>
               Cancel
             </Button>
-            <Button color="red" onClick={confirm} loading={erase.isPending}>
+            <Button onClick={confirm} loading={erase.isPending}>
               Erase
             </Button>
           </Group>
