@@ -37,7 +37,8 @@ pub fn jwks() -> String {
 
 /// A token that says this, signed as a test system's gateway does.
 pub fn sign(claims: &Claims) -> String {
-    SigningKeys::load(&JWT_KEY).unwrap().sign(claims).unwrap()
+    static KEYS: LazyLock<SigningKeys> = LazyLock::new(|| SigningKeys::load(&JWT_KEY).unwrap());
+    KEYS.sign(claims).unwrap()
 }
 
 /// What the token of somebody says who never registered, good for an hour.
