@@ -24,7 +24,7 @@ web/dist/index.html: web/node_modules/.package-lock.json docs/openapi.json $(WEB
 web/node_modules/.package-lock.json: web/package-lock.json
 	npm --prefix web ci --no-audit --no-fund
 
-# Secrets for the full stack, in compose/.env; those that are there stay.
+# Secrets and keys for the full stack, in compose/.env; those that are there stay.
 env:
 	./scripts/make-env
 

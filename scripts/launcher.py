@@ -7,8 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-SETTINGS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "MARKETPLACE_PORTS": "0,0,0", "DISCOURSE_PORTS": "0,0,0", "HOST": "127.0.0.1",
-            "RATE_LIMIT": "0", "AUTH_RATE_LIMIT": "0"}
+SERVICES = ["accounts", "marketplace", "discourse"]  # as lab/src/catalogue.rs has them
+REPLICAS = 3
+PORTS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "HOST": "127.0.0.1",
+         **{f"{service.upper()}_PORTS": ",".join(["0"] * REPLICAS) for service in SERVICES}}
+NO_LIMITS = {"RATE_LIMIT": "0", "AUTH_RATE_LIMIT": "0"}
 PATIENCE = 60  # seconds for it to come up
 
 
@@ -18,7 +21,7 @@ def start(capsim, directory, stderr=subprocess.DEVNULL):
         sys.exit(f"{capsim} is missing: cargo build --package capsim")
     Path(directory).mkdir(exist_ok=True)
     ready = Path(directory) / "ready.json"
-    settings = {**os.environ, **SETTINGS, "DATA_DIR": str(Path(directory) / "data"), "READY_FILE": str(ready)}
+    settings = {**os.environ, **PORTS, **NO_LIMITS, "DATA_DIR": str(Path(directory) / "data"), "READY_FILE": str(ready)}
     process = subprocess.Popen(capsim, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=settings)
     give_up = time.monotonic() + PATIENCE
     while not ready.exists():

@@ -16,7 +16,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Half of the cores: seven processes and their stores share them. A thread more takes work over from another as
+    /// Half of the cores: ten processes and their stores share them. A thread more takes work over from another as
     /// soon as there is some, and waking it costs a fifth of a call's CPU (docs/performance.md); only a process that has
     /// the machine for itself gains by it.
     fn workers(self) -> usize {

@@ -11,13 +11,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import wire
-
 ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT / "scripts"))
+
+import wire
+from launcher import PORTS
+
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 CAPSIM = Path(os.environ.get("CAPSIM", TARGET / "dist/capsim"))
-SETTINGS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "MARKETPLACE_PORTS": "0,0,0", "DISCOURSE_PORTS": "0,0,0",
-            "HOST": "127.0.0.1"}
 PATIENCE = 30  # seconds for it to come up
 ESTABLISHED, CLOSE_WAIT = "01", "08"
 
@@ -26,24 +27,25 @@ class System:
     """Runs for the length of a `with`. `files` is the soft limit of open files that it starts with."""
 
     def __init__(self, files=None, directory=None, **settings):
-        self.files, self.settings, self.directory = files, settings, directory
+        self.files, self.settings, self.directory, self.address = files, settings, directory, {}
 
     def __enter__(self):
         self.scratch = tempfile.TemporaryDirectory(prefix="capsim-siege-")
         self.data = Path(self.directory or self.scratch.name) / "data"
+        self.ready = Path(self.scratch.name) / "ready.json"
         self.log = open(Path(self.scratch.name) / "log", "w+")
         pages = Path(self.scratch.name) / "web"
         (pages / "assets").mkdir(parents=True)
         (pages / "index.html").write_text("a page")
-        environment = {**os.environ, **SETTINGS, "DATA_DIR": str(self.data), "WEB_DIR": str(pages), **self.settings}
+        environment = {**os.environ, **PORTS, "DATA_DIR": str(self.data), "WEB_DIR": str(pages),
+                       "READY_FILE": str(self.ready), **self.settings}
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         limit = (self.files or hard, hard)
-        self.process = subprocess.Popen(CAPSIM, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
-                                        env=environment, text=True, process_group=0,
+        self.process = subprocess.Popen(CAPSIM, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log,
+                                        env=environment, process_group=0,
                                         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit))
         try:
-            self.places()
-            self.until_healthy()
+            self.until_ready()
         except BaseException:
             self.__exit__()
             raise
@@ -59,23 +61,18 @@ class System:
         self.log.close()
         self.scratch.cleanup()
 
-    def places(self):
-        """Where everything listens, by the guide that it prints once it serves."""
-        self.address = {}
-        names = {"Web UI": "web", "Swagger UI": "gateway", "marketplace-1": "marketplace", "discourse-1": "discourse"}
-        for line in self.process.stdout:
-            if found := re.match(r"\s+(Web UI|Swagger UI|marketplace-1|discourse-1)\s+(?:http://)?([\d.]+):(\d+)", line):
-                self.address[names[found[1]]] = (found[2], int(found[3]))
-            if "discourse" in self.address:  # the last
-                return
-        sys.exit(f"siege: {CAPSIM} did not come up:\n{self.log_text()}")
-
-    def until_healthy(self):
+    def until_ready(self):
+        """Learns where everything listens, by the file that it writes once it serves: first replicas by their service."""
         give_up = time.monotonic() + PATIENCE
-        while self.ask("GET", "/status").status != 200:
-            if time.monotonic() > give_up:
-                sys.exit(f"siege: not healthy within {PATIENCE} s")
+        while not self.ready.exists():
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                sys.exit(f"siege: {CAPSIM} did not come up:\n{self.log_text()}")
             time.sleep(0.05)
+        places = json.loads(self.ready.read_text())
+        firsts = {name.removesuffix("-1"): address for name, address in places["replicas"].items()}
+        for name, place in [*firsts.items(), ("gateway", places["gateway"]), ("web", places["web"])]:
+            host, port = place.removeprefix("http://").rsplit(":", 1)
+            self.address[name] = (host, int(port))
 
     @property
     def gateway(self):

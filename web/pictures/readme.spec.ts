@@ -75,7 +75,7 @@ test('discourse', async ({ browser }) => {
 });
 
 test('dashboard, in the dark', async ({ browser }) => {
-  const page = await logIn(browser, { scheme: 'dark', height: 1180 });
+  const page = await logIn(browser, { scheme: 'dark', height: 1220 });
   await page.goto('/dashboard');
   await trade(page);
   await picture(page, 'dashboard-dark');

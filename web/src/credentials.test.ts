@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { passwordProblem, usernameProblem } from './credentials';
+import { emailProblem, passwordProblem, usernameProblem } from './credentials';
 
 test.each([
   ['ada', null],
@@ -23,4 +23,19 @@ test.each([
 ])('password %j: %s', (password, problem) => {
   expect(passwordProblem(password) ?? '').toContain(problem ?? '');
   expect(passwordProblem(password) === null).toBe(problem === null);
+});
+
+test.each([
+  ['', null],
+  [' ada@example.org ', null],
+  ['žižek@example.org', null],
+  ['ada', 'such as'],
+  ['@example.org', 'such as'],
+  ['ada@lovelace@example.org', 'such as'],
+  ['ada lovelace@example.org', 'such as'],
+  [`${'x'.repeat(250)}@b.c`, null],
+  [`${'x'.repeat(251)}@b.c`, 'At most 254'],
+])('e-mail %j: %s', (address, problem) => {
+  expect(emailProblem(address) ?? '').toContain(problem ?? '');
+  expect(emailProblem(address) === null).toBe(problem === null);
 });

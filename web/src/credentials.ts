@@ -14,3 +14,11 @@ export function passwordProblem(password: string): string | null {
   if (length < 6) return 'At least 6 characters';
   return length > 128 ? 'At most 128 characters' : null;
 }
+
+/** What is wrong with an e-mail address, which may be missing, or null. */
+export function emailProblem(address: string): string | null {
+  const trimmed = address.trim();
+  if (!trimmed) return null;
+  if ([...trimmed].length > 254) return 'At most 254 characters';
+  return /^[^@,\s]+@[^@,\s]+$/.test(trimmed) ? null : 'An address such as ada@example.org';
+}

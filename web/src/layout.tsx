@@ -13,6 +13,7 @@ import {
   useComputedColorScheme,
   useMantineColorScheme,
 } from '@mantine/core';
+import { notifications } from '@mantine/notifications';
 import {
   IconApi,
   IconBuildingStore,
@@ -23,6 +24,7 @@ import {
   IconMoon,
   IconPlugConnectedX,
   IconSun,
+  IconUser,
   IconWallet,
 } from '@tabler/icons-react';
 import { useIsFetching, useQuery } from '@tanstack/react-query';
@@ -38,13 +40,13 @@ import {
   useSearchParams,
 } from 'react-router';
 import { apiBase } from './api/client';
-import { type Balance, item, wallet } from './api/queries';
+import { type Balance, item, logOut, wallet } from './api/queries';
 import { isOutdated } from './api/reading';
 import { useIsWaiting } from './arrival';
 import { CurrencyMark, Money } from './components/money';
 import { PersonAvatar } from './components/person';
 import { CURRENCY_NAMES, formatShort, minorUnits } from './money';
-import { end, useMe } from './session';
+import { useMe } from './session';
 
 const PLACES = [
   { to: '/marketplace', label: 'Marketplace', icon: IconBuildingStore },
@@ -137,6 +139,14 @@ function Wallet() {
   );
 }
 
+async function leave() {
+  if (await logOut()) return;
+  notifications.show({
+    title: 'Logged out in this browser',
+    message: 'The gateway did not hear of it: if somebody has a copy of this session, it lasts a day at most.',
+  });
+}
+
 function Account() {
   const me = useMe();
   return (
@@ -148,10 +158,13 @@ function Account() {
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label className="clamp">Logged in as {me.username}</Menu.Label>
+        <Menu.Item leftSection={<IconUser size={16} />} component={Link} to="/profile">
+          Your account
+        </Menu.Item>
         <Menu.Item leftSection={<IconApi size={16} />} component="a" href={`${apiBase}/docs`} target="_blank">
           API in Swagger UI
         </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => end('logged-out')}>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={leave}>
           Log out
         </Menu.Item>
       </Menu.Dropdown>

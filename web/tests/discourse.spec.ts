@@ -103,3 +103,22 @@ test('words of the URL that mean nothing leave it, and are told', async ({ brows
   await expect(notice).toContainText('type=secret, colour=red');
   await expect(page).toHaveURL('/discourse?mine=true');
 });
+
+test('those who sell nothing have names, too, and all of a page come by one call', async ({ browser }) => {
+  const ada = await person('ada');
+  const { id } = await ada.call('POST', '/discourse/channel', { name: unique('Gold bugs') });
+  const authors = await Promise.all(['bob', 'cleo', 'dan', 'eve', 'fay'].map((name) => person(name)));
+  for (const author of authors) await author.call('POST', '/discourse/post', { channelId: id, content: 'So I hear.' });
+
+  const page = await browserOf(browser, await person('reader'));
+  const calls: string[] = [];
+  page.on('request', (request) => {
+    const { origin, pathname } = new URL(request.url());
+    // The wallet stands above every page.
+    const isOfPage = origin === process.env.GATEWAY_URL && pathname !== '/marketplace/wallet';
+    if (isOfPage && request.method() === 'GET') calls.push(pathname);
+  });
+  await page.goto(`/discourse/${id}`);
+  for (const { username } of [ada, ...authors]) await expect(page.getByText(username, { exact: true })).toBeVisible();
+  expect(calls.sort()).toEqual([`/discourse/channel/${id}`, '/discourse/channels', '/users']);
+});

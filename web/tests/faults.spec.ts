@@ -200,7 +200,7 @@ test('a service without a live replica is said to be down, by the dashboard, too
   const answer = await fetch(`${process.env.GATEWAY_URL}/status`);
   const status = await answer.json();
   status.status = 'unhealthy';
-  status.unavailable = ['users'];
+  status.unavailable = ['redis'];
   status.services.discourse.status = 'unhealthy';
   for (const replica of status.services.discourse.replicas) replica.up = false;
   await page.route('**/status', (route) =>
@@ -211,7 +211,7 @@ test('a service without a live replica is said to be down, by the dashboard, too
   await expect(page.getByTestId('service-discourse')).toContainText('0 of 3 replicas up');
 
   status.services.discourse.status = 'healthy';
-  await expect(page.getByText('Out of reach: what keeps users')).toBeVisible();
+  await expect(page.getByText('Redis is out of reach')).toBeVisible();
 });
 
 test('a page whose code is slow shows that it is on its way', async ({ browser }) => {

@@ -1,7 +1,7 @@
 // People of a test, each with a browser of their own, and what they have before it begins.
-import { createHmac, randomUUID } from 'node:crypto';
+import { randomUUID, sign } from 'node:crypto';
 import { type Browser, type BrowserContextOptions, test as base, expect, type Page } from '@playwright/test';
-import { JWT_SECRET } from './system';
+import { KEY_ID, SIGNING_KEY } from './system';
 
 export const PASSWORD = 'correct horse';
 
@@ -14,7 +14,7 @@ export interface Person {
   token: string;
   /** Calls the API in this person's name; fails where the API refuses. */
   // biome-ignore lint/suspicious/noExplicitAny: whatever the path answers
-  call(method: 'GET' | 'POST', path: string, body?: object): Promise<any>;
+  call(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<any>;
   /** Puts something up for sale, and says its id. */
   lists(item?: object): Promise<string>;
   /** The balance in a currency, as text of two places or more. */
@@ -26,8 +26,8 @@ async function call(gateway: string, method: string, path: string, token?: strin
   if (token) headers.authorization = `Bearer ${token}`;
   const answer = await fetch(gateway + path, { method, headers, body: body && JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-  // Amounts as text.
-  return JSON.parse((await answer.text()).replace(/"(price|balance)":([\d.]+)/g, '"$1":"$2"'));
+  // Amounts as text; nothing where there is none.
+  return JSON.parse(((await answer.text()) || 'null').replace(/"(price|balance)":([\d.]+)/g, '"$1":"$2"'));
 }
 
 /** Registers somebody. */
@@ -56,9 +56,9 @@ export async function person(name: string, gateway = process.env.GATEWAY_URL ?? 
 export function expiredToken({ userId, username }: Person): string {
   const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const claims = { sub: userId, username, iat: now - 3660, exp: now - 60 };
-  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
-  return `${signed}.${createHmac('sha256', JWT_SECRET).update(signed).digest('base64url')}`;
+  const claims = { sub: userId, username, roles: [], jti: randomUUID(), gen: 1, iat: now - 3660, exp: now - 60 };
+  const signed = `${part({ alg: 'EdDSA', typ: 'JWT', kid: KEY_ID })}.${part(claims)}`;
+  return `${signed}.${sign(null, Buffer.from(signed), SIGNING_KEY).toString('base64url')}`;
 }
 
 /** Opens a browser in which `person` is logged in. */
@@ -82,9 +82,9 @@ export async function enter(page: Page, person: Person) {
 }
 
 /** Fills in the login that stands there, until one is inside. */
-export async function logIn(page: Page, { username }: Person) {
-  await page.getByLabel('Username').fill(username);
-  await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+export async function logIn(page: Page, { username }: Person, { name = username, password = PASSWORD } = {}) {
+  await page.getByLabel('Username').fill(name);
+  await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Log in' }).click();
   await expect(page.getByRole('button', { name: `Account of ${username}` })).toBeVisible();
 }

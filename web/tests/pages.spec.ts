@@ -13,6 +13,7 @@ interface Place {
 
 /** All pages with something on them. */
 async function places(me: Person): Promise<Place[]> {
+  await me.call('PUT', '/profile', { firstName: 'Ada', email: `${me.username}@example.org` });
   const seller = await person('seller');
   const tag = unique('essay');
   const id = await seller.lists({ name: 'Wealth of Nations', isPremium: true, tags: [tag] });
@@ -76,6 +77,13 @@ async function places(me: Person): Promise<Place[]> {
       path: '/dashboard',
       sign: 'All replicas are up',
       open: (page) => page.getByRole('button', { name: 'Wallet' }).click(),
+    },
+    { name: 'account', path: '/profile', sign: 'here since' },
+    {
+      name: 'erasure',
+      path: '/profile',
+      sign: 'here since',
+      open: (page) => page.getByRole('button', { name: 'Erase all' }).click(),
     },
     { name: 'not found', path: '/nowhere', sign: 'There is nothing here' },
   ];

@@ -1,4 +1,4 @@
-import { browserOf, expect, expiredToken, PASSWORD, person, test } from './fixtures';
+import { browserOf, expect, expiredToken, logIn, PASSWORD, person, test } from './fixtures';
 
 test('an expired token leads to the login, and back to where one was', async ({ browser }) => {
   const ada = await person('ada');
@@ -23,6 +23,39 @@ test('a session ends in all tabs at once', async ({ browser }) => {
   await first.getByRole('button', { name: /Account of/ }).click();
   await first.getByRole('menuitem', { name: 'Log out' }).click();
   await expect(second).toHaveURL('/login');
+});
+
+test('who logs out ends the token, not only the session of this browser', async ({ browser }) => {
+  const ada = await person('ada');
+  const page = await browserOf(browser, ada);
+  const elsewhere = await browserOf(browser, ada);
+  await elsewhere.goto('/discourse');
+  await page.goto('/dashboard');
+  await page.getByRole('button', { name: /Account of/ }).click();
+  await page.getByRole('menuitem', { name: 'Log out' }).click();
+  await expect(page).toHaveURL('/login');
+  await expect(page.getByText('Your session has ended')).toHaveCount(0);
+  await expect(() => expect(ada.call('GET', '/profile')).rejects.toThrow('token_expired')).toPass();
+  // Another browser with the same token hears of it at its next call.
+  await elsewhere.getByRole('link', { name: 'Marketplace' }).first().click();
+  await expect(elsewhere.getByText('Your session has ended')).toBeVisible();
+});
+
+test('who logs out while the gateway is away is out, and is told what that leaves', async ({ browser }) => {
+  const page = await browserOf(browser, await person('ada'));
+  await page.goto('/dashboard');
+  await page.route('**/auth/logout', (route) => route.abort());
+  await page.getByRole('button', { name: /Account of/ }).click();
+  await page.getByRole('menuitem', { name: 'Log out' }).click();
+  await expect(page).toHaveURL('/login');
+  await expect(page.getByText('The gateway did not hear of it')).toBeVisible();
+});
+
+test('one logs in by e-mail address, too', async ({ anybody }) => {
+  const ada = await person('ada');
+  await ada.call('PUT', '/profile', { email: `${ada.username}@example.org` });
+  await anybody.goto('/login');
+  await logIn(anybody, ada, { name: `${ada.username}@EXAMPLE.org` });
 });
 
 test('a name that is taken is said at its field', async ({ anybody }) => {

@@ -1,5 +1,6 @@
 // Real systems to look at: capsim, or a gateway and replicas as processes of their own.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
@@ -9,15 +10,31 @@ import { join, resolve } from 'node:path';
 const root = resolve(import.meta.dirname, '../..');
 const binaries = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), process.env.CAPSIM_PROFILE ?? 'debug');
 
-/** Signs the tokens of test systems, so that tests can make tokens, too. */
-export const JWT_SECRET = 'a secret that only tests may know';
+/** Signs the tokens of test systems, so that tests can make tokens, too: a key whose seed only tests may know (RFC 8410). */
+export const SIGNING_KEY = createPrivateKey({
+  key: Buffer.concat([
+    Buffer.from('302e020100300506032b657004220420', 'hex'),
+    createHash('sha256').update('a key that only tests may know').digest(),
+  ]),
+  format: 'der',
+  type: 'pkcs8',
+});
+const { crv, kty, x } = createPublicKey(SIGNING_KEY).export({ format: 'jwk' });
+/** What it is called (RFC 7638). */
+export const KEY_ID = createHash('sha256').update(JSON.stringify({ crv, kty, x })).digest('base64url');
+const KEYS = {
+  JWT_KEY: `${SIGNING_KEY.export({ format: 'pem', type: 'pkcs8' })}`,
+  JWKS: JSON.stringify({ keys: [{ crv, kty, x, kid: KEY_ID, alg: 'EdDSA', use: 'sig' }] }),
+};
+const SERVICES = ['accounts', 'marketplace', 'discourse'] as const;
+const REPLICAS = 3;
 /** Milliseconds for a process to come up. */
 const PATIENCE = 60_000;
 
 function start(binary: string, args: string[], env: Record<string, string> = {}): ChildProcess {
   const child = spawn(join(binaries, binary), args, {
     cwd: root,
-    env: { PATH: process.env.PATH, JWT_SECRET, RUST_LOG: 'warn', ...env },
+    env: { PATH: process.env.PATH, ...KEYS, RUST_LOG: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   child.on('error', (error) => {
@@ -42,7 +59,8 @@ function temporaryDirectory() {
 export async function startCapsim() {
   const data = temporaryDirectory();
   const ready = join(data, 'ready.json');
-  const ports = ['--gateway-port=0', '--web-port=0', '--marketplace-ports=0,0,0', '--discourse-ports=0,0,0'];
+  const services = SERVICES.map((service) => `--${service}-ports=0,0,0`);
+  const ports = ['--gateway-port=0', '--web-port=0', ...services];
   const settings = ['--data-dir', data, '--ready-file', ready, ...ports, '--rate-limit=0', '--auth-rate-limit=0'];
   const child = start('capsim', settings);
   await until('capsim serves', async () => {
@@ -83,22 +101,19 @@ async function freePorts(count: number): Promise<number[]> {
 /** A gateway with three replicas of each service, each a process that can be killed. */
 export async function startProcesses() {
   const data = temporaryDirectory();
-  const [gatewayPort = 0, ...ports] = await freePorts(7);
-  const replicas = ports.map((port, index) => {
-    const service = index < 3 ? 'marketplace' : 'discourse';
-    return start(service, ['--host=127.0.0.1', `--port=${port}`, `--data-dir=${data}`, '--shared-data']);
+  const [gatewayPort = 0, ...ports] = await freePorts(1 + SERVICES.length * REPLICAS);
+  const portsOf = (index: number) => ports.slice(index * REPLICAS, (index + 1) * REPLICAS);
+  const where = SERVICES.map(
+    (service, index) => `--${service}-replicas=${portsOf(index).map((port) => `127.0.0.1:${port}`)}`,
+  );
+  const replicas = SERVICES.flatMap((service, index) => {
+    const settings = ['--host=127.0.0.1', `--data-dir=${data}`, '--shared-data'];
+    // All but the accounts ask them which tokens have ended.
+    if (service !== 'accounts') settings.push(...where.slice(0, 1));
+    return portsOf(index).map((port) => start(service, [...settings, `--port=${port}`]));
   });
-  const addresses = ports.map((port) => `127.0.0.1:${port}`);
-  const gateway = start('gateway', [
-    '--host=127.0.0.1',
-    `--port=${gatewayPort}`,
-    `--data-dir=${data}`,
-    '--shared-data',
-    `--marketplace-replicas=${addresses.slice(0, 3)}`,
-    `--discourse-replicas=${addresses.slice(3)}`,
-    '--rate-limit=0',
-    '--auth-rate-limit=0',
-  ]);
+  const limits = ['--rate-limit=0', '--auth-rate-limit=0'];
+  const gateway = start('gateway', ['--host=127.0.0.1', `--port=${gatewayPort}`, ...where, ...limits]);
   const url = `http://localhost:${gatewayPort}`;
   await until(`${url} is healthy`, async () => {
     const answer = await fetch(`${url}/status`).catch(() => undefined);
@@ -106,7 +121,7 @@ export async function startProcesses() {
   });
   return {
     gateway: url,
-    marketplace: replicas.slice(0, 3),
+    marketplace: replicas.slice(REPLICAS, 2 * REPLICAS),
     async stop() {
       await stop(gateway);
       await Promise.all(replicas.map(stop));

@@ -41,7 +41,6 @@ pub(super) struct Credentials {
     /// In any case. This or `email` is required.
     #[schema(min_length = 3, max_length = 64, example = "ada")]
     username: Option<String>,
-    #[schema(max_length = 254)]
     email: Option<String>,
     #[schema(required = true, value_type = String, max_length = 128, format = Password, example = "correct horse")]
     password: Option<String>,
@@ -50,7 +49,7 @@ pub(super) struct Credentials {
 /// The password that is, and the one to be.
 #[derive(Deserialize, ToSchema)]
 pub(super) struct NewPassword {
-    #[schema(required = true, value_type = String, format = Password, example = "correct horse")]
+    #[schema(required = true, value_type = String, min_length = 1, format = Password, example = "correct horse")]
     old: Option<String>,
     /// 6 to 128 characters.
     #[schema(required = true, value_type = String, min_length = 6, max_length = 128, format = Password, example = "battery staple")]

@@ -64,7 +64,10 @@ impl TryFrom<Option<rpc::User>> for User {
 #[into_params(parameter_in = Query)]
 pub(crate) struct GetUsers {
     /// UUIDs, comma-separated, 1 to 100.
-    #[param(required = true, value_type = String, example = "07fd04de-0577-4fc9-9421-7e7887d6cf67")]
+    #[param(
+        required = true, value_type = Vec<Uuid>, style = Form, explode = false, min_items = 1, max_items = 100,
+        example = json!(["07fd04de-0577-4fc9-9421-7e7887d6cf67"])
+    )]
     ids: Option<String>,
 }
 

@@ -17,7 +17,8 @@ export async function connect(onFailure: () => void) {
   const config = await served<{ apiBase: string }>(onFailure);
   // `//host:port` takes the scheme of this page.
   apiBase = new URL(config.apiBase, location.href).href.replace(/\/$/, '');
-  api = createClient<paths>({ baseUrl: apiBase });
+  // A list is one parameter, with commas.
+  api = createClient<paths>({ baseUrl: apiBase, querySerializer: { array: { style: 'form', explode: false } } });
   api.use(bearer, exact);
 }
 
@@ -27,14 +28,22 @@ const bearer: Middleware = {
     if (token) request.headers.set('authorization', `Bearer ${token}`);
     return request;
   },
-  onResponse({ request, response }) {
+  async onResponse({ request, response }) {
+    // A wrong password is no end of the session.
+    if (response.status !== 401 || (await codeOf(response)) === 'invalid_credentials') return;
     // Only of the session that made the call: an answer may come late.
     const token = session.current()?.token;
-    if (response.status === 401 && token && request.headers.get('authorization') === `Bearer ${token}`) {
-      session.end('expired');
-    }
+    if (token && request.headers.get('authorization') === `Bearer ${token}`) session.end('expired');
   },
 };
+
+async function codeOf(response: Response): Promise<unknown> {
+  const problem = await response
+    .clone()
+    .json()
+    .catch(() => null);
+  return problem?.code;
+}
 
 const exact: Middleware = {
   async onResponse({ response }) {
@@ -46,6 +55,8 @@ const exact: Middleware = {
     return new Response(text, { status, statusText, headers });
   },
 };
+
+const NO_CONTENT = 204;
 
 interface Answer<T> {
   data?: T;
@@ -60,7 +71,7 @@ export async function answered<T>(call: Promise<Answer<T>>): Promise<T> {
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
     throw new ApiError(0, {});
   });
-  if (response.ok && data !== undefined) return data;
+  if (response.ok && (data !== undefined || response.status === NO_CONTENT)) return data as T;
   const problem =
     typeof error === 'object' && error !== null ? error : { code: 'no_problem', detail: 'the answer is no JSON' };
   const wait = Number.parseInt(response.headers.get('retry-after') ?? '', 10);

@@ -2,6 +2,7 @@
 import { type QueryClient, queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import * as session from '../session';
 import { answered, api } from './client';
+import { nameOf } from './names';
 import { ApiError } from './problem';
 import { retryWrite } from './reading';
 import type { components, operations } from './schema';
@@ -12,6 +13,7 @@ export type ItemPage = Schemas['ItemPage'];
 export type Channel = Schemas['Channel'];
 export type Post = Schemas['Post'];
 export type Balance = Schemas['Balance'];
+export type Profile = Schemas['Profile'];
 export type Status = Schemas['SystemStatus'];
 export type ItemFilter = NonNullable<operations['list_items']['parameters']['query']>;
 export type ChannelFilter = NonNullable<operations['list_channels']['parameters']['query']>;
@@ -57,17 +59,22 @@ export const channel = (id: number, query: PostFilter) =>
     queryFn: ({ signal }) => answered(api.GET('/discourse/channel/{id}', { params: { path: { id }, query }, signal })),
   });
 
-/** The name of a user. The API tells it of sellers only, beside their listings; null for everybody else. */
-export const username = (id: string, client: QueryClient) =>
+/** The name of a user, which never changes; null where there is none of this id. */
+export const username = (id: string) =>
   queryOptions({
     queryKey: ['username', id],
-    queryFn: async () => {
-      const { items: some } = await client.fetchQuery(items({ sellerId: id, limit: 1 }));
-      const first = some[0];
-      return first ? (await client.fetchQuery(item(first._id))).seller.username : null;
-    },
+    queryFn: () => nameOf(id),
+    // Who failed together tries again together, by one call.
+    retryDelay: (failures) => Math.min(1000 * 2 ** failures, 8000),
     staleTime: Number.POSITIVE_INFINITY,
     gcTime: Number.POSITIVE_INFINITY,
+  });
+
+/** What one's account says, to oneself. */
+export const profile = () =>
+  queryOptions({
+    queryKey: ['profile'],
+    queryFn: ({ signal }) => answered(api.GET('/profile', { signal })),
   });
 
 /** The system's counters at one moment. */
@@ -118,9 +125,47 @@ export function useLogIn() {
 /** Registers, and logs in. */
 export function useRegister() {
   return useMutation({
-    mutationFn: async (credentials: Schemas['Credentials']) => {
-      await answered(api.POST('/auth/register', { body: credentials }));
-      await logIn(credentials);
+    mutationFn: async (person: Schemas['Registration']) => {
+      await answered(api.POST('/auth/register', { body: person }));
+      await logIn(person);
+    },
+  });
+}
+
+/** Ends the session here at once, and its token everywhere; false where the gateway did not hear of that. */
+export async function logOut(): Promise<boolean> {
+  const token = session.current()?.token;
+  session.end('logged-out');
+  if (!token) return true;
+  const headers = { authorization: `Bearer ${token}` };
+  const { response } = await api.POST('/auth/logout', { headers, keepalive: true }).catch(() => ({ response: null }));
+  // A token that had ended is as good.
+  return response !== null && (response.ok || response.status === 401);
+}
+
+/** Changes one's own fields; gives what they are then. */
+export function useUpdateProfile() {
+  return useMutation({
+    mutationFn: (body: Schemas['Change']) => answered(api.PUT('/profile', { body })),
+    retry: retryWrite,
+  });
+}
+
+export function useEraseProfile() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: () => answered(api.DELETE('/profile')),
+    retry: retryWrite,
+    onSuccess: () => changed(client, 'profile'),
+  });
+}
+
+/** Changes the password, which ends all tokens, and logs in anew. */
+export function useChangePassword() {
+  return useMutation({
+    mutationFn: async ({ username, ...body }: Schemas['NewPassword'] & { username: string }) => {
+      await answered(api.PUT('/auth/password', { body }));
+      await logIn({ username, password: body.new });
     },
   });
 }

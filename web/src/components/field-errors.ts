@@ -2,11 +2,15 @@ import type { UseFormReturnType } from '@mantine/form';
 import type { FormEvent } from 'react';
 import { ApiError, explain } from '../api/problem';
 
+/** Codes that are about one field, and have a sentence of their own. */
+const FIELDS: Record<string, string> = { username_taken: 'username', email_taken: 'email' };
+
 /** Puts what the API says of fields at those fields; false where it says nothing of the form's fields. */
 export function showAtFields<T extends Record<string, unknown>>(form: UseFormReturnType<T>, error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
-  if (error.code === 'username_taken') {
-    form.setFieldError('username', explain(error));
+  const field = FIELDS[error.code];
+  if (field && field in form.getValues()) {
+    form.setFieldError(field, explain(error));
     return true;
   }
   const known = Object.entries(error.fields)

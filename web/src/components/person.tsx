@@ -1,5 +1,5 @@
-import { Avatar, Group, Text } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { Avatar, Group, Skeleton, Text } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { username } from '../api/queries';
 import { useMe } from '../session';
 
@@ -11,11 +11,13 @@ function toneOf(id: string): string {
   return TONES[Number.parseInt(id.slice(0, 4), 16) % TONES.length] ?? '#2f6f5e';
 }
 
-/** What to call a user: the name where the API tells it, else the start of the id. */
-export function usePersonName(id: string): string {
+/** What to call a user; undefined while it is asked for. */
+export function usePersonName(id: string): string | undefined {
   const me = useMe();
-  const { data } = useQuery({ ...username(id, useQueryClient()), enabled: id !== me.userId });
-  return id === me.userId ? me.username : (data ?? `trader ${id.slice(0, 6)}`);
+  const { data, isError } = useQuery({ ...username(id), enabled: id !== me.userId });
+  if (id === me.userId) return me.username;
+  // Nobody known has this id, or the answer is none.
+  return data === null || isError ? `user ${id.slice(0, 6)}` : data;
 }
 
 export function PersonAvatar({ id, name, size = 'sm' }: { id: string; name: string; size?: 'sm' | 'md' }) {
@@ -31,10 +33,14 @@ export function Person({ id }: { id: string }) {
   const isMe = useMe().userId === id;
   return (
     <Group gap={8} wrap="nowrap" component="span" display="inline-flex" miw={0} maw="100%">
-      <PersonAvatar id={id} name={name} />
-      <Text component="span" fz="inherit" fw={550} truncate dir="auto" title={`${name} ${id}`}>
-        {name}
-      </Text>
+      <PersonAvatar id={id} name={name ?? ''} />
+      {name === undefined ? (
+        <Skeleton component="span" display="inline-block" width={90} height={14} />
+      ) : (
+        <Text component="span" fz="inherit" fw={550} truncate dir="auto" title={`${name} ${id}`}>
+          {name}
+        </Text>
+      )}
       {isMe && (
         <Text component="span" fz="inherit" c="dimmed" style={{ flex: 'none' }}>
           (you)

@@ -237,14 +237,28 @@ function Rows({ head, rows }: { head: string[]; rows: { key: string; cells: Reac
   );
 }
 
+const UNAVAILABLE: Record<string, string> = {
+  redis: 'Redis is out of reach: answers come uncached',
+  ended_tokens: 'The accounts are out of reach: who logs out may still be let in',
+};
+
 /** How it is, in a sentence. */
 function healthOf({ services, unavailable }: Status): string {
   const names = Object.keys(services);
   const without = names.filter((name) => services[name]?.status === 'unhealthy');
   if (without.length > 0) return `No replica is left of: ${without.join(', ')}`;
-  if (unavailable.length > 0) return `Out of reach: what keeps ${unavailable.join(', ')}`;
+  if (unavailable.length > 0) return unavailable.map((name) => UNAVAILABLE[name] ?? `Out of reach: ${name}`).join('. ');
   const isShort = names.some((name) => services[name]?.status !== 'healthy');
   return isShort ? 'Some replicas are down; the others serve all calls' : 'All replicas are up';
+}
+
+/** What keeps the state of each part. */
+function storesOf({ backends, services }: Status): Record<string, string> {
+  const kept = Object.entries(services).map(([name, { replicas }]) => [
+    name,
+    replicas.find((one) => one.backend)?.backend,
+  ]);
+  return { ...backends, ...Object.fromEntries(kept.filter(([, store]) => store)) };
 }
 
 function SystemView() {
@@ -285,6 +299,7 @@ function SystemView() {
   const { now, samples } = data;
   const rates = requestRates(samples);
   const ratio = hitRatio(now.cache);
+  const stores = storesOf(now);
   return (
     <>
       {head}
@@ -319,8 +334,8 @@ function SystemView() {
             />
             <Figure
               label="Stores"
-              value={[...new Set(Object.values(now.backends))].join(', ')}
-              about={Object.entries(now.backends)
+              value={[...new Set(Object.values(stores))].join(', ')}
+              about={Object.entries(stores)
                 .map(([what, where]) => `${what}: ${where}`)
                 .join(', ')}
             />
@@ -329,7 +344,7 @@ function SystemView() {
         {Object.entries(now.services)
           .sort(([one], [other]) => other.localeCompare(one))
           .map(([name, service]) => (
-            <Grid.Col key={name} span={{ base: 12, md: 6 }}>
+            <Grid.Col key={name} span={{ base: 12, md: 6, lg: 4 }}>
               <Service name={name} service={service} />
             </Grid.Col>
           ))}
@@ -376,7 +391,7 @@ function Service({ name, service }: { name: string; service: Schemas['ServiceSta
               <Group justify="space-between" gap="xs" mb={4} wrap="nowrap">
                 <Group gap={8} wrap="nowrap" miw={0}>
                   <span className="dot" data-up={replica.up} />
-                  <Text fz="sm" truncate>
+                  <Text fz="sm" flex="none">
                     {name}-{index + 1}
                   </Text>
                   <Text fz="xs" c="dimmed" truncate visibleFrom="xs">

@@ -1,5 +1,6 @@
 // The channels, beside the one that is open.
 import { Box, Button, Grid, Group, Paper, Select, Stack, Switch, Text, VisuallyHidden } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
 import { IconMessagePlus, IconMessages, IconPlus } from '@tabler/icons-react';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { NavLink, Outlet, useParams } from 'react-router';
@@ -24,8 +25,9 @@ export function DiscoursePage() {
   const { type, zone, mine, page = 1, open } = read(url, CHANNEL_FILTERS);
   const filter: ChannelFilter = { type, zone, createdBy: mine && me.userId, page, limit: PER_PAGE };
   const { data, failure, tryAgain } = useRead({ ...channels(filter), placeholderData: keepPreviousData });
-  // The zones there are: of the newest channels, as the API has no list of them.
-  const { data: newest } = useQuery(channels({ limit: 100 }));
+  // The zones there are, for who looks for one: of the newest channels, as the API has no list of them.
+  const [wantsZones, { open: askForZones }] = useDisclosure(false);
+  const { data: newest } = useQuery({ ...channels({ limit: 100 }), enabled: wantsZones });
   const zones = new Set(newest?.channels.map(({ zone }) => zone).filter(Boolean));
   if (zone) zones.add(zone);
 
@@ -79,6 +81,7 @@ export function DiscoursePage() {
                 size="sm"
                 value={zone ?? null}
                 onChange={(zone) => set({ zone })}
+                onFocus={askForZones}
                 data={[...zones].sort()}
               />
             </Group>

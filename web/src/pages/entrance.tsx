@@ -9,7 +9,10 @@ import { useSession } from '../session';
 const REASONS = [
   { icon: IconCoins, text: 'Trade with exact money in four currencies: your wallet is filled when you arrive.' },
   { icon: IconMessages, text: 'Argue in channels: public, private, or your own to rule.' },
-  { icon: IconHeartbeat, text: 'Watch the distributed system below: six replicas, live. Stop one, and go on trading.' },
+  {
+    icon: IconHeartbeat,
+    text: 'Watch the distributed system below: nine replicas, live. Stop one, and go on trading.',
+  },
 ];
 
 /** Where the person wanted to go before the login, and with what. */

@@ -24,7 +24,7 @@ export function ItemPage() {
   const from: unknown = useLocation().state?.list;
   const list = typeof from === 'string' ? from : '';
   useEffect(() => {
-    if (data) client.setQueryData(username(data.seller.id, client).queryKey, data.seller.username);
+    if (data) client.setQueryData(username(data.seller.id).queryKey, data.seller.username);
   }, [client, data]);
 
   if (failure instanceof ApiError && [400, 404].includes(failure.status)) return <NotFoundPage />;

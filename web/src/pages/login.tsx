@@ -33,7 +33,7 @@ export function LoginPage() {
             </Alert>
           )}
           {logIn.error && <Failure error={logIn.error} />}
-          <TextInput label="Username" autoComplete="username" {...form.getInputProps('username')} />
+          <TextInput label="Username or e-mail" autoComplete="username" {...form.getInputProps('username')} />
           <PasswordInput
             label="Password"
             autoComplete="current-password"

@@ -294,5 +294,5 @@ function AppliedFilter({
 }
 
 function SellerName({ id }: { id: string }) {
-  return <>sold by {usePersonName(id)}</>;
+  return <>sold by {usePersonName(id) ?? '…'}</>;
 }
