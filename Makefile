@@ -4,7 +4,7 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 
 # A build that failed in its last step is no build.
 .DELETE_ON_ERROR:
-.PHONY: help run web env certificate up down test compose-test fmt lint openapi pictures bench siege fuzz chaos
+.PHONY: help run capsim web env certificate up down test compose-test fmt lint openapi pictures bench siege fuzz chaos
 
 # This list.
 help:
@@ -12,8 +12,14 @@ help:
 
 # The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
 run:
-	@command -v npm > /dev/null && $(MAKE) web || echo "No web UI without npm (Node.js 20.19 or newer): all else runs."
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 capsim $(if $(shell command -v npm),web) \
+		|| echo "Without the web UI, if that is what failed: all else runs."
+	@command -v npm > /dev/null || echo "No web UI without npm (Node.js 20.19 or newer): all else runs."
 	cargo run --release --package capsim -- $(ARGS)
+
+# What `make run` starts.
+capsim:
+	cargo build --release --package capsim
 
 # The web UI, into web/dist, where it is older than its sources.
 web: web/dist/index.html
