@@ -6,10 +6,13 @@
 //! | connections, and how a broken one is found | `pool` |
 //! | how the schema gets there | `schema` |
 //! | whether the database can be read and written | `health` |
+//! | a database for one test | `scratch` |
 
 mod health;
 mod pool;
 mod schema;
+#[cfg(feature = "testing")]
+pub mod scratch;
 mod url;
 
 use std::time::Duration;
@@ -43,24 +46,25 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// The schema of `service` in the database at `database_url`, reachable or not. Until it is up to date, which is tried
+    /// A `schema` of `service`'s in the database at `database_url`, reachable or not. Until it is up to date, which is tried
     /// in the background, calls are [`Error::Unavailable`], except that they wait for the first attempt. To be called in a
     /// tokio runtime.
     ///
     /// Fails on a URL that cannot be one.
     pub fn connect(
         service: &'static str,
+        schema: &'static str,
         database_url: &str,
         migrations: fn() -> EmbeddedMigrations,
     ) -> anyhow::Result<Self> {
-        let database = url::parse(database_url, service)?;
+        let database = url::parse(database_url, service, schema)?;
         let checks = Pool::new(database.clone(), health::CHECKS);
         let pool = Pool::new(database, pool::MAX_CONNECTIONS);
         let readiness = Readiness::begin({
             let pool = pool.clone();
             move || {
                 let pool = pool.clone();
-                async move { schema::bring_up_to_date(&pool, service, migrations()).await.map_err(Failure::for_now) }
+                async move { schema::bring_up_to_date(&pool, service, schema, migrations()).await.map_err(Failure::for_now) }
             }
         });
         Ok(Self { pool, checks, readiness })

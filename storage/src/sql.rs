@@ -3,7 +3,7 @@
 //! A service writes its statements once, as async functions over `super::flavour::{Connection, RunQueryDsl}` with
 //! portable types (`Text`, `BigInt`, `Bool`), and takes that file in twice:
 //!
-//! ```ignore
+//! ```text
 //! #[path = "."]
 //! mod embedded {
 //!     use storage::sqlite::statements as flavour;
@@ -46,9 +46,9 @@ impl Sql {
         Ok(Self::Embedded(Sqlite::open(data_dir, &format!("{service}.db"), (migrations.embedded)())?))
     }
 
-    /// The schema `service` of a PostgreSQL database; see [`Postgres::connect`].
+    /// The schema `service` in a PostgreSQL database; see [`Postgres::connect`].
     pub fn postgres(service: &'static str, database_url: &str, migrations: Migrations) -> anyhow::Result<Self> {
-        Ok(Self::Postgres(Postgres::connect(service, database_url, migrations.postgres)?))
+        Ok(Self::Postgres(Postgres::connect(service, service, database_url, migrations.postgres)?))
     }
 
     /// The name of the kind of store: `embedded` or `postgresql`.

@@ -4,11 +4,10 @@ use std::any::Any;
 
 use futures_util::future::join_all;
 use kernel::{Caller, time};
+use storage::postgres::scratch::Database;
 
 use super::*;
 use crate::account::{Change, Role};
-
-mod scratch;
 
 /// An empty store, and what must outlive it.
 struct Fresh {
@@ -23,7 +22,7 @@ async fn embedded() -> Fresh {
 }
 
 async fn postgres() -> Fresh {
-    let database = scratch::Database::create().await;
+    let database = Database::create().await;
     let store = Store(Sql::postgres(SERVICE, &database.url(), MIGRATIONS).expect("a URL"));
     store.check_read().await.expect("ready");
     Fresh { store, _keep: Box::new(database) }

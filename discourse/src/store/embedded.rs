@@ -8,7 +8,7 @@ use kernel::PoolState;
 use storage::{
     DataDir,
     idempotency::{Claim, Never, Options, Retention},
-    sqlite::{self, Sqlite, idempotency},
+    sqlite::{Sqlite, idempotency},
 };
 use uuid::Uuid;
 
@@ -333,18 +333,6 @@ impl TryFrom<PostRow> for Post {
 
 fn moment(micros: i64) -> Result<DateTime<Utc>, Error> {
     DateTime::from_timestamp_micros(micros).ok_or_else(|| Error::Failed("a time is out of range".into()))
-}
-
-impl From<sqlite::Error> for Error {
-    fn from(error: sqlite::Error) -> Self {
-        if error.is_unavailable() { Self::Unavailable(error.into()) } else { Self::Failed(error.into()) }
-    }
-}
-
-impl From<diesel::result::Error> for Error {
-    fn from(error: diesel::result::Error) -> Self {
-        sqlite::Error::from(error).into()
-    }
 }
 
 #[cfg(test)]

@@ -107,6 +107,27 @@ pub enum Error {
     Failed(#[source] Cause),
 }
 
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::Unavailable(cause) => Self::Unavailable(cause),
+            storage::Error::Failed(cause) => Self::Failed(cause),
+        }
+    }
+}
+
+impl From<storage::sqlite::Error> for Error {
+    fn from(error: storage::sqlite::Error) -> Self {
+        storage::Error::from(error).into()
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(error: diesel::result::Error) -> Self {
+        storage::Error::from(error).into()
+    }
+}
+
 impl From<RecallError> for Error {
     fn from(error: RecallError) -> Self {
         match error {

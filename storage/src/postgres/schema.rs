@@ -12,6 +12,7 @@ use super::{health, pool::Pool};
 pub(super) async fn bring_up_to_date(
     pool: &Pool,
     service: &str,
+    schema: &str,
     migrations: EmbeddedMigrations,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut connection = pool.dedicated().await?;
@@ -19,7 +20,10 @@ pub(super) async fn bring_up_to_date(
     connection.batch_execute("SET statement_timeout = 0").await?;
     let lock = "SELECT pg_advisory_lock(hashtextextended($1, 0))";
     diesel::sql_query(lock).bind::<Text, _>(format!("capsim.{service}")).execute(&mut connection).await?;
-    connection.batch_execute(&format!("CREATE SCHEMA IF NOT EXISTS {service}")).await?;
+    // (`IF NOT EXISTS` would ask for the right to make it where it is there, too.)
+    let make =
+        "IF to_regnamespace('{schema}') IS NULL THEN CREATE SCHEMA {schema}; END IF;".replace("{schema}", schema);
+    connection.batch_execute(&format!("DO $$ BEGIN {make} END $$")).await?;
     let migrate = move || {
         let mut harness = AsyncMigrationHarness::new(connection);
         harness.run_pending_migrations(migrations)?;

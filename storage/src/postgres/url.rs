@@ -12,11 +12,11 @@ const TCP_TIMEOUT: Duration = Duration::from_secs(4);
 /// The server gives up a statement after this, milliseconds.
 const STATEMENT_TIMEOUT: u32 = 4000;
 
-/// Reads a database's URL; what the URL says itself goes before our defaults. A service has a schema of its own, named
-/// as it is, so that several may share a database.
+/// Reads a database's URL; what the URL says itself goes before our defaults. Services that share a database have a
+/// schema each.
 ///
 /// No error repeats any of the URL, nor what the parser says about it: there may be a password in it.
-pub(super) fn parse(url: &str, service: &str) -> anyhow::Result<Config> {
+pub(super) fn parse(url: &str, service: &str, schema: &str) -> anyhow::Result<Config> {
     let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
     let config = is_url.then(|| url.parse::<Config>().ok()).flatten();
     let complete = config.filter(|config| !config.get_hosts().is_empty() && config.get_dbname().is_some());
@@ -27,7 +27,7 @@ pub(super) fn parse(url: &str, service: &str) -> anyhow::Result<Config> {
         config.get_ssl_mode() != SslMode::Require,
         "DATABASE_URL must not ask for sslmode=require: there is no TLS"
     );
-    let ours = format!("-c statement_timeout={STATEMENT_TIMEOUT} -c search_path={service}");
+    let ours = format!("-c statement_timeout={STATEMENT_TIMEOUT} -c search_path={schema}");
     // The last one counts.
     let options = config.get_options().map_or_else(|| ours.clone(), |theirs| format!("{ours} {theirs}"));
     config.options(options).tcp_user_timeout(TCP_TIMEOUT);
@@ -55,7 +55,7 @@ mod tests {
             "postgres:///hunter2",
             "postgres://postgres:hunter2@localhost/discourse?sslmode=require",
         ] {
-            let error = format!("{:?}", parse(bad, "accounts").expect_err(bad));
+            let error = format!("{:?}", parse(bad, "accounts", "accounts").expect_err(bad));
             assert!(error.contains("DATABASE_URL must"), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
@@ -64,11 +64,12 @@ mod tests {
     #[test]
     fn a_url_may_say_more() {
         for good in ["postgres://ada:pass%40word@db:6432/discourse", "postgresql:///discourse?host=/run/postgresql"] {
-            let config = parse(good, "accounts").expect("good");
+            let config = parse(good, "accounts", "accounts").expect("good");
             assert_eq!(config.get_options(), Some("-c statement_timeout=4000 -c search_path=accounts"));
         }
-        let config = parse("postgres://db/discourse?options=-c%20statement_timeout%3D9&application_name=x", "orders")
-            .expect("good");
+        let config =
+            parse("postgres://db/discourse?options=-c%20statement_timeout%3D9&application_name=x", "orders", "orders")
+                .expect("good");
         assert_eq!(
             config.get_options(),
             Some("-c statement_timeout=4000 -c search_path=orders -c statement_timeout=9")

@@ -11,7 +11,6 @@ use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use storage::idempotency::{BATCH, Claim, Record, Retention};
 
-use super::pool::failure;
 use crate::store::Error;
 
 diesel::table! {
@@ -35,7 +34,7 @@ enum Halt {
 
 impl From<DieselError> for Halt {
     fn from(error: DieselError) -> Self {
-        Self::Store(failure(error))
+        Self::Store(error.into())
     }
 }
 
@@ -131,7 +130,7 @@ pub(super) async fn forget(
             .bind::<Bool, _>(is_refusal)
             .bind::<Timestamptz, _>(retention.since(is_refusal, at))
             .bind::<BigInt, _>((BATCH - forgotten) as i64);
-        forgotten += forget.execute(connection).await.map_err(failure)?;
+        forgotten += forget.execute(connection).await?;
     }
     Ok(forgotten)
 }

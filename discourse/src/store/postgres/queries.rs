@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods, NullableExpressionMethods,
-    dsl::{auto_type, exists, max},
+    dsl::{auto_type, exists},
     pg::Pg,
     prelude::{ExpressionMethods, Insertable, IntoSql, OptionalExtension, QueryDsl, Queryable},
     query_builder::{AstPass, Query, QueryFragment, QueryId},
@@ -51,13 +51,6 @@ diesel::table! {
         is_pinned -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
-    health (replica) {
-        replica -> Text,
-        at -> Timestamptz,
     }
 }
 
@@ -212,32 +205,6 @@ pub(super) async fn insert_post(
         .get_result(connection)
         .await
         .optional()
-}
-
-/// Reads what replicas have written of themselves.
-pub(super) async fn read_health(connection: &mut AsyncPgConnection) -> QueryResult<()> {
-    health::table.select(max(health::at)).first::<Option<DateTime<Utc>>>(connection).await.map(drop)
-}
-
-/// Writes a replica's one row.
-pub(super) async fn write_health(
-    connection: &mut AsyncPgConnection,
-    replica: &str,
-    at: DateTime<Utc>,
-) -> QueryResult<()> {
-    diesel::insert_into(health::table)
-        .values((health::replica.eq(replica), health::at.eq(at)))
-        .on_conflict(health::replica)
-        .do_update()
-        .set(health::at.eq(at))
-        .execute(connection)
-        .await
-        .map(drop)
-}
-
-/// Forgets the replicas that have written nothing since `then`.
-pub(super) async fn forget_replicas(connection: &mut AsyncPgConnection, then: DateTime<Utc>) -> QueryResult<()> {
-    diesel::delete(health::table.filter(health::at.lt(then))).execute(connection).await.map(drop)
 }
 
 #[derive(Queryable)]

@@ -1,12 +1,16 @@
 //! On a real server, whose administrator's URL is `TEST_DATABASE_URL`. Each test has a database of its own.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use diesel::sql_types::{BigInt, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::join_all;
 use kernel::{Page, time};
-use tokio::net::TcpListener;
+use storage::postgres::scratch::Database;
+use tokio::{net::TcpListener, time::timeout};
 
 use super::*;
 use crate::{
@@ -18,64 +22,18 @@ use crate::{
 /// Bound on what no test should have to wait for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A database that goes when this does.
-struct Database {
-    server: Config,
-    name: String,
+fn on(database: &Database) -> Postgres {
+    Postgres::connect(&database.url(), &Options::default()).expect("a URL")
 }
 
-impl Database {
-    /// One that is not there yet.
-    fn named() -> Self {
-        let Ok(server) = std::env::var("TEST_DATABASE_URL") else {
-            panic!("TEST_DATABASE_URL is not set: `make test` starts a throw-away PostgreSQL and sets it");
-        };
-        Self { server: url::parse(&server).expect("a URL"), name: format!("test_{}", Uuid::new_v4().simple()) }
-    }
-
-    async fn create() -> Self {
-        let database = Self::named();
-        database.administer(&format!("CREATE DATABASE {}", database.name)).await;
-        database
-    }
-
-    fn config(&self) -> Config {
-        let mut config = self.server.clone();
-        config.dbname(&self.name);
-        config
-    }
-
-    async fn connection(&self) -> AsyncPgConnection {
-        pool::connect(Arc::new(self.config())).await.expect("connects")
-    }
-
-    /// Executes one statement from outside of the database.
-    async fn administer(&self, sql: &str) {
-        let mut connection = pool::connect(Arc::new(self.server.clone())).await.expect("TEST_DATABASE_URL connects");
-        connection.batch_execute(sql).await.expect("executes");
-    }
-
-    /// Ends all its sessions.
-    async fn terminate(&self) {
-        let name = &self.name;
-        self.administer(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
-            .await;
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let drop = async { self.administer(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)).await };
-        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        // Not on this thread: it is in a runtime already.
-        std::thread::scope(|scope| scope.spawn(|| runtime().block_on(drop)).join()).expect("dropped");
-    }
+async fn connection(database: &Database) -> AsyncPgConnection {
+    AsyncPgConnection::establish(&database.url()).await.expect("connects")
 }
 
 /// A store that is ready, on an empty database.
 async fn start() -> (Postgres, Database) {
     let database = Database::create().await;
-    let store = Postgres::on(database.config(), &Options::default());
+    let store = on(&database);
     store.check_read().await.expect("ready");
     (store, database)
 }
@@ -128,13 +86,13 @@ fn unavailable<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
 #[tokio::test]
 async fn stores_that_start_at_once_migrate_once() {
     let database = Database::create().await;
-    let stores: Vec<_> = (0..8).map(|_| Postgres::on(database.config(), &Options::default())).collect();
+    let stores: Vec<_> = (0..8).map(|_| on(&database)).collect();
     for first_answer in join_all(stores.iter().map(Store::check_read)).await {
         first_answer.expect("no attempt fails");
     }
     let channel = contract::open(&stores[0], Uuid::new_v4(), ChannelType::Public).await;
     assert_eq!(contract::read_page(&stores[7], None, channel.id).await.expect("there").0, channel);
-    let again = Postgres::on(database.config(), &Options::default());
+    let again = on(&database);
     again.check_read().await.expect("nothing is left to do");
 }
 
@@ -162,9 +120,9 @@ async fn a_server_that_is_silent_is_unavailable_in_time() {
 #[tokio::test]
 async fn a_database_that_comes_later_is_found() {
     let database = Database::named();
-    let store = Postgres::on(database.config(), &Options::default());
+    let store = on(&database);
     assert!(unavailable(store.check_read().await).contains("does not exist"));
-    database.administer(&format!("CREATE DATABASE {}", database.name)).await;
+    database.administer(&format!("CREATE DATABASE {}", database.name())).await;
     answers(&store).await;
 }
 
@@ -173,14 +131,14 @@ async fn a_database_that_goes_is_noticed_at_once_and_found_again() {
     let (store, database) = start().await;
     let channel = contract::open(&store, Uuid::new_v4(), ChannelType::Public).await;
     let read = async || store.channel(None, &contract::first_page(channel.id)).await;
-    database.administer(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name)).await;
+    database.administer(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", database.name())).await;
     database.terminate().await;
     for _ in 0..3 {
         let start = Instant::now();
         unavailable(read().await);
         assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
     }
-    database.administer(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", database.name)).await;
+    database.administer(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", database.name())).await;
     answers(&store).await;
     assert_eq!(read().await.expect("reads").expect("there").0, channel);
 }
@@ -189,7 +147,7 @@ async fn a_database_that_goes_is_noticed_at_once_and_found_again() {
 async fn lost_connections_are_not_handed_out() {
     let (store, database) = start().await;
     let query = contract::first_page(1);
-    drop(join_all((0..10).map(|_| store.pool.get())).await);
+    drop(join_all((0..10).map(|_| store.database.connection())).await);
     database.terminate().await;
     let mut failures = 0;
     while let Err(error) = store.channel(None, &query).await {
@@ -207,7 +165,7 @@ async fn lost_connections_are_not_handed_out() {
 #[tokio::test]
 async fn the_pool_tells_who_is_connected() {
     let (store, _database) = start().await;
-    let held = store.pool.get().await.expect("connects");
+    let held = store.database.connection().await.expect("connects");
     let busy = store.pool();
     assert_eq!((busy.in_use, busy.max), (1, 10), "{busy:?}");
     drop(held);
@@ -218,7 +176,7 @@ async fn the_pool_tells_who_is_connected() {
 #[tokio::test]
 async fn a_statement_that_is_cut_off_is_unavailable() {
     let (store, database) = start().await;
-    let (mut locker, mut watcher) = (database.connection().await, database.connection().await);
+    let (mut locker, mut watcher) = (connection(&database).await, connection(&database).await);
     locker.batch_execute("BEGIN; LOCK TABLE channels").await.expect("locks");
     let query = contract::first_page(1);
     let cut = async {
@@ -233,7 +191,7 @@ async fn a_statement_that_is_cut_off_is_unavailable() {
 #[tokio::test]
 async fn the_server_gives_up_a_statement_that_takes_too_long() {
     let (store, database) = start().await;
-    let mut locker = database.connection().await;
+    let mut locker = connection(&database).await;
     locker.batch_execute("BEGIN; LOCK TABLE channels").await.expect("locks");
     assert!(unavailable(store.channel(None, &contract::first_page(1)).await).contains("statement timeout"));
     locker.batch_execute("ROLLBACK").await.expect("unlocks");
@@ -244,7 +202,7 @@ async fn the_server_gives_up_a_statement_that_takes_too_long() {
 async fn a_call_waits_for_a_busy_connection_but_not_for_ever() {
     let (store, _database) = start().await;
     let mut held = Vec::new();
-    while let Ok(connection) = store.pool.get().await {
+    while let Ok(connection) = store.database.connection().await {
         held.push(connection);
     }
     assert_eq!(held.len(), 10);
@@ -267,7 +225,7 @@ async fn a_channel_whose_access_changed_takes_no_post() {
         topic: Topic::General,
         is_pinned: false,
     };
-    let mut connection = store.pool.get().await.expect("connects");
+    let mut connection = store.database.connection().await.expect("connects");
     let author = channel.created_by;
     let before = Channel { kind: ChannelType::Public, ..channel.clone() };
     let refused = queries::insert_post(&mut connection, &before, author, &post, time::now()).await;
@@ -287,7 +245,7 @@ async fn the_posts_of_a_channel_are_not_read_for_who_may_not_read_them() {
     let trap = "CREATE FUNCTION trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'a post was read'; END $$;
          ALTER TABLE posts RENAME TO kept_posts;
          CREATE VIEW posts AS SELECT * FROM kept_posts WHERE trap()";
-    database.connection().await.batch_execute(trap).await.expect("sets");
+    connection(&database).await.batch_execute(trap).await.expect("sets");
     for (page, topic) in [(1, None), (1, Some(Topic::General)), (1_000_000, None)] {
         let query = PostQuery { topic, page: Page { page, limit: 10 }, channel_id: channel.id };
         // More often than PostgreSQL plans anew for: the plan for all parameters keeps it too.
@@ -306,7 +264,7 @@ async fn a_database_that_is_read_only_is_read_and_its_check_of_writes_fails_unti
     let channel = contract::open(&store, creator, ChannelType::Public).await;
     let read_only = async |on: bool| {
         database
-            .administer(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", database.name))
+            .administer(&format!("ALTER DATABASE {} SET default_transaction_read_only = {on}", database.name()))
             .await;
         // It is for new sessions.
         database.terminate().await;
@@ -344,7 +302,7 @@ async fn a_replica_has_one_row_of_health_and_is_forgotten_a_day_after_it_went() 
             #[diesel(sql_type = Text)]
             replica: String,
         }
-        let mut connection = database.connection().await;
+        let mut connection = connection(&database).await;
         let rows = diesel::sql_query("SELECT replica FROM health ORDER BY replica").load::<Row>(&mut connection).await;
         rows.expect("reads").into_iter().map(|row| row.replica).collect::<Vec<_>>()
     };
@@ -353,7 +311,7 @@ async fn a_replica_has_one_row_of_health_and_is_forgotten_a_day_after_it_went() 
     }
     assert_eq!(rows().await, ["discourse-1", "discourse-2"]);
     let old = "UPDATE health SET at = at - interval '25 hours' WHERE replica = 'discourse-2'";
-    database.connection().await.batch_execute(old).await.expect("ages");
-    Postgres::on(database.config(), &Options::default()).check_read().await.expect("starts");
+    connection(&database).await.batch_execute(old).await.expect("ages");
+    on(&database).check_read().await.expect("starts");
     assert_eq!(rows().await, ["discourse-1"]);
 }

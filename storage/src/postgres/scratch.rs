@@ -1,33 +1,51 @@
-//! A database of PostgreSQL for one test.
+//! A database for one test, on the server whose administrator's URL is `TEST_DATABASE_URL`.
 
 use tokio_postgres::NoTls;
 use uuid::Uuid;
 
 /// It goes when this does.
-pub(super) struct Database {
+pub struct Database {
     server: String,
     name: String,
 }
 
 impl Database {
-    pub(super) async fn create() -> Self {
+    /// One that is not there yet.
+    pub fn named() -> Self {
         let Ok(server) = std::env::var("TEST_DATABASE_URL") else {
             panic!("TEST_DATABASE_URL is not set: `make test` starts a throw-away PostgreSQL and sets it");
         };
-        let database = Self { server, name: format!("test_{}", Uuid::new_v4().simple()) };
+        Self { server, name: format!("test_{}", Uuid::new_v4().simple()) }
+    }
+
+    pub async fn create() -> Self {
+        let database = Self::named();
         database.administer(&format!("CREATE DATABASE {}", database.name)).await;
         database
     }
 
     /// The server's URL with this database in it.
-    pub(super) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let (place, options) = self.server.split_once('?').map_or((&*self.server, None), |(at, rest)| (at, Some(rest)));
-        let (server, _) = place.rsplit_once('/').expect("a URL with a database");
+        let (server, _) = place.rsplit_once('/').expect("TEST_DATABASE_URL names a database");
         format!("{server}/{}{}", self.name, options.map_or_else(String::new, |options| format!("?{options}")))
     }
 
-    async fn administer(&self, sql: &str) {
-        let (client, connection) = tokio_postgres::connect(&self.server, NoTls).await.expect("connects");
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ends all its sessions.
+    pub async fn terminate(&self) {
+        let Self { name, .. } = self;
+        self.administer(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"))
+            .await;
+    }
+
+    /// Executes statements from outside of the database.
+    pub async fn administer(&self, sql: &str) {
+        let (client, connection) =
+            tokio_postgres::connect(&self.server, NoTls).await.expect("TEST_DATABASE_URL connects");
         let connection = tokio::spawn(connection);
         client.batch_execute(sql).await.expect("executes");
         drop(client);
