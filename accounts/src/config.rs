@@ -26,10 +26,8 @@ pub struct Config {
     #[command(flatten)]
     pub storage: storage::data_dir::Options,
 
-    /// Keys that tokens are verified with: a JSON Web Key Set, or a file with one. A gateway shows its own at
-    /// /.well-known/jwks.json.
-    #[arg(long, env = "JWKS")]
-    pub jwks: Option<String>,
+    #[command(flatten)]
+    pub identity: runtime::identity::Options,
 
     /// Password of the first admin, `admin`, who is made if nobody is one.
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use accounts::{Config, Passwords, Store, admin, password};
-use anyhow::Context;
 use clap::Parser;
 use kernel::{Clock, Secret};
 use runtime::{
-    identity::{Ended, Jwks, Verifier},
+    identity::{Ended, Verifier},
     probe, server, shutdown, telemetry, threads,
 };
 use tokio_util::sync::CancellationToken;
@@ -26,9 +25,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         return probe::ask(&config.host, config.port).await;
     }
     let _telemetry = telemetry::init(&config.telemetry, "accounts", &config.instance_id)?;
-    let jwks =
-        config.jwks.context("JWKS is missing: the keys that tokens are verified with; `capsim keys` makes them")?;
-    let verifier = Verifier::new(&Jwks::load(&jwks)?, Clock::system(), Ended::default())?;
+    let verifier = Verifier::new(&config.identity.keys()?, Clock::system(), Ended::default())?;
     config.admin_password.as_ref().map(Secret::reveal).map_or(Ok(()), admin::check)?;
     let shutdown = shutdown::on_signal()?;
     let store = Store::open(config.database_url.as_ref().map(Secret::reveal), &config.storage)?;

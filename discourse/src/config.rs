@@ -2,7 +2,6 @@
 
 use clap::Parser;
 use kernel::Secret;
-use upstream::ReplicaAddress;
 
 /// A replica of the discourse service: channels and posts over gRPC.
 #[derive(Clone, Debug, Parser)]
@@ -33,19 +32,8 @@ pub struct Config {
     #[arg(long)]
     pub health_check: bool,
 
-    /// Keys that tokens are verified with: a JSON Web Key Set, or a file with one. A gateway shows its own at
-    /// /.well-known/jwks.json.
-    #[arg(long, env = "JWKS")]
-    pub jwks: Option<String>,
-
-    /// Replicas of the accounts service, host:port, comma-separated: they tell which tokens have ended.
-    #[arg(
-        long,
-        env = "ACCOUNTS_REPLICAS",
-        value_delimiter = ',',
-        default_value = "127.0.0.1:5001,127.0.0.1:5002,127.0.0.1:5003"
-    )]
-    pub accounts_replicas: Vec<ReplicaAddress>,
+    #[command(flatten)]
+    pub identity: upstream::IdentityOptions,
 
     #[command(flatten)]
     pub runtime: runtime::threads::Options,

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use clap::Args;
 use kernel::Clock;
 use proto::accounts::{WatchEndedRequest, WatchEndedResponse, accounts_client::AccountsClient};
 use runtime::identity::{Ended, Jwks, News, Verifier};
@@ -15,8 +16,25 @@ const SILENCE: Duration = Duration::from_millis(900);
 /// Between two replicas that both tell nothing: doubles from the first to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
-/// Serves with what tells good tokens, which is kept up to date as long as that takes. For every process that is neither
-/// a gateway nor an accounts replica.
+/// How a process that is neither a gateway nor an accounts replica tells good tokens.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct IdentityOptions {
+    #[command(flatten)]
+    pub keys: runtime::identity::Options,
+
+    /// Replicas of the accounts service, host:port, comma-separated: they tell which tokens have ended.
+    #[arg(
+        long,
+        env = "ACCOUNTS_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:5001,127.0.0.1:5002,127.0.0.1:5003"
+    )]
+    pub accounts_replicas: Vec<ReplicaAddress>,
+}
+
+/// Serves with what tells good tokens, which is kept up to date as long as that takes: see
+/// [`IdentityOptions`].
 pub async fn verifying<F>(
     keys: &Jwks,
     accounts: Vec<ReplicaAddress>,

@@ -35,7 +35,7 @@ use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
 
 pub use self::{
-    ended::{follow_ended, verifying},
+    ended::{IdentityOptions, follow_ended, verifying},
     health::Checks,
     replica::{Replica, ReplicaAddress},
 };

@@ -4,6 +4,7 @@ use std::{fmt, path::Path};
 
 use anyhow::{Context, ensure};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use clap::Args;
 use ed25519_dalek::{
     SigningKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
@@ -37,6 +38,24 @@ pub struct Jwk {
     /// `sig`.
     #[serde(rename = "use")]
     pub usage: String,
+}
+
+/// What a replica verifies tokens with.
+#[derive(Args, Clone, Debug)]
+#[group(skip)]
+pub struct Options {
+    /// Keys that tokens are verified with: a JSON Web Key Set, or a file with one. A gateway shows its own at
+    /// /.well-known/jwks.json.
+    #[arg(long, env = "JWKS")]
+    pub jwks: Option<String>,
+}
+
+impl Options {
+    /// The keys; an error where there are none, or what is given is none.
+    pub fn keys(&self) -> anyhow::Result<Jwks> {
+        let jwks = self.jwks.as_deref();
+        Jwks::load(jwks.context("JWKS is missing: the keys that tokens are verified with; `capsim keys` makes them")?)
+    }
 }
 
 impl Jwks {

@@ -22,7 +22,7 @@ use crate::access::Notes;
 
 pub use self::{
     ended::{Ended, News},
-    keys::{Jwk, Jwks, SigningKeys},
+    keys::{Jwk, Jwks, Options, SigningKeys},
     verifier::{ADMIN, Claims, Unauthorized, Verifier},
 };
 
