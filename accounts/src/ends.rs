@@ -7,6 +7,7 @@ use futures_util::{Stream, StreamExt, stream};
 use kernel::time;
 use proto::accounts as pb;
 use runtime::identity::{News, Verifier};
+use storage::sweep::BATCH;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -19,8 +20,6 @@ use crate::{Store, store};
 const INTERVAL: Duration = Duration::from_millis(200);
 /// How far back each look goes: a transaction may commit later than it took its time, and clocks of replicas differ.
 const OVERLAP: Duration = Duration::from_secs(60);
-/// How often expired tokens are swept, and how many at once.
-const SWEEP: (Duration, i64) = (Duration::from_secs(60), 500);
 /// News that wait for one who watches; who lags behind more is sent away, and begins anew.
 const QUEUE: usize = 64;
 /// Ends in one message at most: some 200 KB, of the 4 MB that tonic takes.
@@ -48,7 +47,6 @@ impl Ends {
     /// Looks until shutdown.
     pub(crate) async fn follow(&self) {
         let mut since = DateTime::UNIX_EPOCH;
-        let mut swept = tokio::time::Instant::now();
         while !self.shutdown.is_cancelled() {
             let begin = time::now();
             match self.store.ended_since(since.timestamp_micros()).await {
@@ -60,10 +58,6 @@ impl Ends {
                 }
                 // Whoever watches hears nothing, and knows what that means.
                 Err(error) => tracing::debug!(%error, "cannot tell which tokens have ended"),
-            }
-            if swept.elapsed() > SWEEP.0 {
-                swept = tokio::time::Instant::now();
-                self.sweep().await;
             }
             tokio::select! {
                 () = self.shutdown.cancelled() => {}
@@ -92,11 +86,9 @@ impl Ends {
         told.flat_map(|news| stream::iter(messages(&news).map(Ok).collect::<Vec<_>>()))
     }
 
-    async fn sweep(&self) {
-        let now = self.verifier.clock().unix_seconds();
-        if let Err(error) = self.store.sweep(now, SWEEP.1).await {
-            tracing::debug!(%error, "expired tokens are not swept");
-        }
+    /// Forgets expired tokens until shutdown.
+    pub(crate) async fn sweep(&self) {
+        storage::sweep(|_| self.store.sweep(self.verifier.clock().unix_seconds(), BATCH as i64), &self.shutdown).await;
     }
 }
 

@@ -66,7 +66,10 @@ pub async fn serve(
     let accounts = Accounts { store: store.clone(), passwords, ends: Arc::clone(&ends) };
     let mut routes = RoutesBuilder::default();
     routes.add_service(AccountsServer::new(accounts).max_decoding_message_size(MAX_REQUEST_BYTES));
-    let (served, ()) =
-        tokio::join!(replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown), ends.follow(),);
+    let (served, (), ()) = tokio::join!(
+        replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown),
+        ends.follow(),
+        ends.sweep(),
+    );
     served
 }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
 use runtime::{identity::Verifier, replica::Replica};
-use storage::idempotency;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -58,7 +57,7 @@ pub async fn serve(
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
     let (served, ()) = tokio::join!(
         replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
-        idempotency::sweep(|at| store.forget_outcomes(at), &shutdown),
+        storage::sweep(|at| store.forget_outcomes(at), &shutdown),
     );
     served
 }

@@ -18,7 +18,6 @@ use std::sync::Arc;
 
 use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
 use runtime::{identity::Verifier, replica::Replica};
-use storage::idempotency;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -71,7 +70,7 @@ pub async fn serve(
         tokio::join!(
             replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
             ledger::watch(&*store, &meter, &shutdown),
-            idempotency::sweep(|at| store.forget_outcomes(at), &shutdown),
+            storage::sweep(|at| store.forget_outcomes(at), &shutdown),
         )
     };
     tokio::select! {

@@ -12,17 +12,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use kernel::Kind;
 pub use kernel::idempotency::Key;
-use kernel::{Kind, time};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// Records that a store forgets in one act at most, so that no call waits long for it.
-pub const BATCH: usize = 500;
-/// How often they are forgotten, by every replica: what one has done is not there for the next.
-const INTERVAL: Duration = Duration::from_secs(60);
 /// How long a refusal is remembered at most: it wrote nothing, and a packet that is late by more is not known.
 const REFUSALS: Duration = Duration::from_secs(3600);
 /// What [`Options::idempotency_ttl`] is where it is not said.
@@ -156,25 +151,10 @@ impl Retention {
     }
 }
 
-/// Makes a store forget what does not count any more, every minute until `shutdown`. `forget` does so as of a time,
-/// [`BATCH`] records at most, and tells how many.
-pub async fn sweep<E, F>(forget: impl Fn(DateTime<Utc>) -> F, shutdown: &CancellationToken)
-where
-    F: Future<Output = Result<usize, E>>,
-{
-    let forever = async {
-        loop {
-            tokio::time::sleep(INTERVAL).await;
-            // A store that fails says so by its health.
-            while matches!(forget(time::now()).await, Ok(BATCH)) {}
-        }
-    };
-    let _: Option<()> = shutdown.run_until_cancelled(forever).await;
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use kernel::time;
 
     use super::*;
 
@@ -225,21 +205,5 @@ mod tests {
             assert!(matches!(recall("other", last), Err(RecallError::KeyReused(_))));
             assert_eq!(recall("other", at + counts).expect("is over"), None);
         }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_sweep_takes_batches_until_one_is_short_every_minute() {
-        let (calls, shutdown) = (std::cell::Cell::new(0), CancellationToken::new());
-        let forget = |_| {
-            calls.set(calls.get() + 1);
-            if calls.get() == 5 {
-                shutdown.cancel();
-            }
-            std::future::ready(Ok::<_, ()>(if calls.get() < 3 { BATCH } else { BATCH - 1 }))
-        };
-        let begin = tokio::time::Instant::now();
-        sweep(forget, &shutdown).await;
-        // 3 calls in the first minute, one in each that follows.
-        assert_eq!((calls.get(), begin.elapsed().as_secs()), (5, 180));
     }
 }

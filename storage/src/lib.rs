@@ -6,6 +6,7 @@
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
 //! | what a call with an `Idempotency-Key` was told the first time, and for how long | [`idempotency`] |
 //! | PostgreSQL: connections, schema, time limits | [`postgres`] |
+//! | how what does not count any more is forgotten | [`sweep`](mod@sweep) |
 //! | how a database on a server gets ready, and what calls do until it is | [`readiness`] |
 //! | one set of statements for SQLite and PostgreSQL | [`sql`] |
 //! | why a store did not do its work | [`Error`] |
@@ -17,7 +18,9 @@ pub mod postgres;
 pub mod readiness;
 pub mod sql;
 pub mod sqlite;
+pub mod sweep;
 
 pub use data_dir::DataDir;
 pub use error::Error;
 pub use sql::{Migrations, Sql};
+pub use sweep::sweep;

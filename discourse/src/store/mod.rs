@@ -85,7 +85,7 @@ pub trait Store: Send + Sync + 'static {
         at: DateTime<Utc>,
     ) -> Result<Result<Post, PostError>, Error>;
 
-    /// Forgets outcomes that do not count any more at `at`, [`idempotency::BATCH`] of them at most. Tells how many.
+    /// Forgets outcomes that do not count any more at `at`, [`storage::sweep::BATCH`] of them at most. Tells how many.
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error>;
 }
 

@@ -94,7 +94,7 @@ pub trait Store: Send + Sync + 'static {
     /// Moves an amount from the treasury to a user, where the day's limit has room for it.
     async fn deposit(&self, deposit: Deposit) -> Result<Result<WalletEntry, DepositError>, Error>;
 
-    /// Forgets outcomes that do not count any more at `at`, [`storage::idempotency::BATCH`] of them at most. Tells how
+    /// Forgets outcomes that do not count any more at `at`, [`storage::sweep::BATCH`] of them at most. Tells how
     /// many.
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error>;
 

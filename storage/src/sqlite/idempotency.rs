@@ -21,7 +21,10 @@ use diesel::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::idempotency::{BATCH, Claim, RecallError, Record, Retention};
+use crate::{
+    idempotency::{Claim, RecallError, Record, Retention},
+    sweep::BATCH,
+};
 
 diesel::table! {
     idempotency_records (user_id, rpc, key) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use kernel::time;
-use storage::idempotency::{BATCH, Claim};
+use storage::{idempotency::Claim, sweep::BATCH};
 use uuid::Uuid;
 
 use super::{all, draft, first_page, ids, open, read, words};

@@ -9,7 +9,10 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
-use storage::idempotency::{BATCH, Claim, Record, Retention};
+use storage::{
+    idempotency::{Claim, Record, Retention},
+    sweep::BATCH,
+};
 
 use crate::store::Error;
 

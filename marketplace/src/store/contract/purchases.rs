@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use kernel::{Caller, Currency, Money};
-use storage::idempotency::BATCH;
+use storage::sweep::BATCH;
 
 use super::{OPENING, amounts, attempt, buy, dollars, sell, usd, user};
 use crate::{

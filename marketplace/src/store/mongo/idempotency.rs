@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use mongodb::Collection;
 use serde::{Serialize, de::DeserializeOwned};
-use storage::idempotency::{BATCH, Claim, Record, Retention};
+use storage::{
+    idempotency::{Claim, Record, Retention},
+    sweep::BATCH,
+};
 
 use super::{
     Error,
