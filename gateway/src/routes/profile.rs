@@ -95,8 +95,8 @@ pub(crate) struct Change {
 }
 
 /// What is said of caching: nothing may keep it.
-type NeverCached = [(header::HeaderName, &'static str); 1];
-const NEVER_CACHED: NeverCached = [(header::CACHE_CONTROL, "no-store")];
+pub(super) type NeverCached = [(header::HeaderName, &'static str); 1];
+pub(super) const NEVER_CACHED: NeverCached = [(header::CACHE_CONTROL, "no-store")];
 
 /// Look at your account
 #[utoipa::path(

@@ -1,17 +1,13 @@
 //! `/users`: accounts as everybody may see them.
 
-use axum::{
-    Json,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{Json, response::Response};
 use chrono::{DateTime, Utc};
 use proto::accounts as rpc;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::profile::{Change, Profile};
+use super::profile::{self, Change, NEVER_CACHED, NeverCached, Profile};
 use crate::{
     cache::{Key, Tag, Viewer},
     call::{Call, Context},
@@ -146,7 +142,6 @@ pub(crate) async fn update_user(
     call: Call,
     Id(id): Id<Uuid>,
     JsonBody(change): JsonBody<Change>,
-) -> Result<Response, Problem> {
-    let profile = super::profile::update(&app, &call, id, change).await?;
-    Ok((StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], Json(profile)).into_response())
+) -> Result<(NeverCached, Json<Profile>), Problem> {
+    Ok((NEVER_CACHED, Json(profile::update(&app, &call, id, change).await?)))
 }
