@@ -1,15 +1,15 @@
 //! Requests in flight: so many in all, so many of one caller, and so many bytes of answers that wait to be read.
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use axum::{body::HttpBody, http::StatusCode, response::Response};
-use runtime::server::{Share, UntilWritten};
+use runtime::{
+    counts::{Counted, Counts},
+    server::{Share, UntilWritten},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{error::Problem, rate_limit::bucket::Key};
@@ -24,29 +24,30 @@ const MAX_UNREAD: usize = 64 * 1024 * 1024;
 pub(crate) struct InFlight {
     places: Arc<Semaphore>,
     unread: Arc<AtomicUsize>,
-    callers: Arc<Callers>,
+    /// Calls of one at most; 0 is no limit.
+    per_caller: usize,
+    callers: Counts<Key>,
 }
 
 impl InFlight {
     /// With at most `per_caller` calls of one caller at once; 0 is no limit.
     pub(crate) fn new(per_caller: u32) -> Self {
-        let callers = Callers { max: per_caller, under_way: Mutex::default() };
-        Self { places: Arc::new(Semaphore::new(MAX_PLACES)), unread: Arc::default(), callers: Arc::new(callers) }
+        Self {
+            places: Arc::new(Semaphore::new(MAX_PLACES)),
+            unread: Arc::default(),
+            per_caller: per_caller as usize,
+            callers: Counts::default(),
+        }
     }
 
     /// Notes a call, also while its body is on the way; 429 where its caller has too many.
     pub(crate) fn enter(&self, caller: Key) -> Result<UnderWay, Problem> {
-        let max = self.callers.max;
+        let max = self.per_caller;
         if max == 0 {
             return Ok(UnderWay(None));
         }
-        {
-            let mut under_way = self.callers.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = under_way.entry(caller).or_default();
-            if *count < max {
-                *count += 1;
-                return Ok(UnderWay(Some((caller, Arc::clone(&self.callers)))));
-            }
+        if let Some(counted) = self.callers.enter(caller, max) {
+            return Ok(UnderWay(Some(counted)));
         }
         let detail = format!("you have {max} calls under way: wait for their answers, and read them");
         Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_at_once", detail).with_retry_after(1))
@@ -86,29 +87,9 @@ impl InFlight {
     }
 }
 
-/// Calls under way, by caller.
+/// One call of a caller, where these are limited.
 #[derive(Debug)]
-struct Callers {
-    max: u32,
-    under_way: Mutex<HashMap<Key, u32>>,
-}
-
-/// One call of a caller.
-#[derive(Debug)]
-pub(crate) struct UnderWay(Option<(Key, Arc<Callers>)>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let Some((caller, callers)) = &self.0 else { return };
-        let mut under_way = callers.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = under_way.get_mut(caller) {
-            *count -= 1;
-            if *count == 0 {
-                under_way.remove(caller);
-            }
-        }
-    }
-}
+pub(crate) struct UnderWay(#[expect(dead_code, reason = "kept to be dropped")] Option<Counted<Key>>);
 
 /// A place in flight.
 #[derive(Debug)]

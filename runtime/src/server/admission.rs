@@ -1,9 +1,9 @@
 //! Who may connect: so many in all, so many of one address, and nobody kept out by those who say nothing.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,6 +18,7 @@ use super::{
     life::Life,
     limits::Limits,
 };
+use crate::counts::{Counted, Counts};
 
 /// What a peer reads that is refused.
 const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
@@ -34,7 +35,7 @@ pub(super) struct Admission {
     /// Connections at most: [`Limits::connections`], or three quarters of what the process can have, so that one server
     /// under attack leaves some to the others.
     max: usize,
-    peers: Arc<Peers>,
+    peers: Counts<IpAddr>,
     /// Those that had not spoken when last looked at, the oldest first.
     silent: VecDeque<Silent>,
     refusals: JoinSet<()>,
@@ -56,7 +57,7 @@ impl Silent {
 impl Admission {
     pub(super) fn new(limits: Limits) -> Self {
         let max = limits.connections.min((descriptors::for_connections() / 4).saturating_mul(3)).max(1);
-        Self { limits, max, peers: Arc::default(), silent: VecDeque::new(), refusals: JoinSet::new() }
+        Self { limits, max, peers: Counts::default(), silent: VecDeque::new(), refusals: JoinSet::new() }
     }
 
     /// A place for one more connection, besides the `open` ones. Where all places are taken, or all of this address, the
@@ -67,12 +68,13 @@ impl Admission {
             self.silent.pop_front();
         }
         let unbounded = self.is_unbounded(address.to_canonical());
-        if !unbounded && self.peers.count(peer) >= self.limits.connections_per_peer {
+        if !unbounded && self.peers.of(peer) >= self.limits.connections_per_peer {
             self.displace(|silent| silent.peer == peer)?;
         } else if open >= self.max || descriptors::are_taken() {
             self.displace(|_| true)?;
         }
-        Some(Place::take(peer, &self.peers))
+        let _peer = self.peers.enter(peer, usize::MAX)?;
+        Some(Place { _peer, _descriptor: Descriptor::take() })
     }
 
     /// Who has a place now, in `task`.
@@ -121,45 +123,11 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Connections by address.
-#[derive(Debug, Default)]
-struct Peers(Mutex<HashMap<IpAddr, usize>>);
-
-impl Peers {
-    fn counts(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count(&self, peer: IpAddr) -> usize {
-        self.counts().get(&peer).copied().unwrap_or_default()
-    }
-}
-
 /// The place of one connection, free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    peer: IpAddr,
-    peers: Arc<Peers>,
+    _peer: Counted<IpAddr>,
     _descriptor: Descriptor,
-}
-
-impl Place {
-    fn take(peer: IpAddr, peers: &Arc<Peers>) -> Self {
-        *peers.counts().entry(peer).or_default() += 1;
-        Self { peer, peers: Arc::clone(peers), _descriptor: Descriptor::take() }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.peers.counts();
-        if let Some(count) = counts.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.peer);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -201,7 +169,7 @@ mod tests {
         assert!(admission.admit(address("203.0.113.2"), 2).is_some());
         drop(places);
         assert!(admission.admit(address("203.0.113.1"), 0).is_some());
-        assert!(admission.peers.counts().is_empty(), "who has gone is forgotten");
+        assert!(admission.peers.is_empty(), "who has gone is forgotten");
     }
 
     #[test]
