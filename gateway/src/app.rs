@@ -1,12 +1,14 @@
-//! The parts of a gateway, and how it starts and stops.
+//! The parts of a gateway.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
 
+use axum::{extract::FromRequestParts, http::request::Parts};
 use ipnet::IpNet;
-use kernel::{Clock, Secret};
+use kernel::Clock;
 use proto::{
     accounts::accounts_client::AccountsClient, discourse::discourse_client::DiscourseClient,
     marketplace::marketplace_client::MarketplaceClient,
@@ -15,7 +17,6 @@ use runtime::{
     identity::{Ended, SigningKeys, Verifier},
     metrics::Metrics,
 };
-use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Code, Response, Status};
 use tracing::Instrument;
@@ -24,12 +25,11 @@ use upstream::{Balancer, Checks, follow_ended};
 use crate::{
     auth::{Auth, guesses::Guesses},
     cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
-    config::{Options, Replicas},
+    config::{Options, Replicas, Stores},
     error::Problem,
     in_flight::InFlight,
-    rate_limit::Limit,
+    rate_limit::{ClientAddress, Limit},
     redis::Redis,
-    routes,
 };
 
 /// An answer from a service, bytes at most: a page has less than half of it (`kernel::excerpt`).
@@ -46,15 +46,6 @@ pub struct Settings {
     pub stores: Stores,
     /// When tokens end: [`Clock::system`] but in tests.
     pub clock: Clock,
-}
-
-/// Where cached answers and rate limits are kept.
-#[derive(Clone, Debug)]
-pub enum Stores {
-    /// Each gateway has its own.
-    Memory,
-    /// In Redis, shared by the gateways that use the same URL and prefix.
-    Redis { url: Secret, prefix: String },
 }
 
 /// The parts that handlers and middleware use.
@@ -78,7 +69,7 @@ pub struct App {
     marketplace: MarketplaceClient<Balancer>,
     discourse: DiscourseClient<Balancer>,
     /// Writes under way, and whatever else must end before the process does.
-    tasks: TaskTracker,
+    pub(crate) tasks: TaskTracker,
 }
 
 impl App {
@@ -169,6 +160,14 @@ impl App {
     }
 }
 
+impl FromRequestParts<Arc<App>> for ClientAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers, &parts.extensions, &app.trusted_proxies))
+    }
+}
+
 /// Whether the service did not surely refuse.
 fn may_have_committed<T>(outcome: &Result<T, Status>) -> bool {
     outcome.as_ref().err().is_none_or(|status| {
@@ -177,20 +176,4 @@ fn may_have_committed<T>(outcome: &Result<T, Status>) -> bool {
             Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled | Code::Internal
         )
     })
-}
-
-/// Serves a gateway until `shutdown`, then finishes the requests in flight.
-pub async fn serve(listener: TcpListener, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
-    // The health checks of the replicas go on until the last request is answered.
-    let drained = CancellationToken::new();
-    let _drop_guard = drained.clone().drop_guard();
-    let limits = settings.options.limits();
-    let app = App::new(settings, &drained)?;
-    let cache = app.cache.backend();
-    tracing::info!(instance = app.instance, address = %listener.local_addr()?, cache, "listening");
-    runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), limits, shutdown).await;
-    drained.cancel();
-    app.tasks.close();
-    app.tasks.wait().await;
-    Ok(())
 }

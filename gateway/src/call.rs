@@ -1,100 +1,52 @@
-//! One call: who calls, and what goes along to the services.
+//! One call: who calls, what the client wants of a cached answer, and what goes along to the services.
 //!
-//! A handler that needs a user takes a [`Call`], and cannot forget the check; one that is open to all a [`Context`].
+//! A handler that needs a user takes a [`Call`], and cannot forget the check; one that is open to all an [`OpenCall`].
 
-use std::{convert::Infallible, ops::Deref, sync::Arc, time::Duration};
+use std::{convert::Infallible, ops::Deref, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
 };
 use kernel::Caller;
-use runtime::{
-    access::Notes,
-    identity::{Claims, Identity, Unauthorized, bearer},
-    observe::{REQUEST_ID, RequestId},
-    trace::TRACEPARENT,
-};
-use tokio::time::Instant;
-use tonic::{Request, metadata::MetadataMap};
-use upstream::Policy;
+use runtime::{context::Context, identity::Claims};
+use tonic::Request;
 
 use crate::error::Problem;
 
-/// How long a service may take for a call, retries included.
-const UPSTREAM_DEADLINE: Duration = Duration::from_secs(5);
-
-/// W3C Trace Context, passed on as it came; where traces are sent the balancer puts its own in its place.
-const TRACE_CONTEXT: [&str; 2] = [TRACEPARENT, "tracestate"];
-
-/// What goes along with a call, whoever calls.
+/// A call by anybody.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct OpenCall {
     /// The client asks for a fresh answer: `Cache-Control: no-cache` or `no-store`.
     pub bypass_cache: bool,
     pub if_none_match: Option<HeaderValue>,
-    deadline: Instant,
-    metadata: MetadataMap,
-    notes: Option<Notes>,
+    context: Context,
 }
 
-impl Context {
+impl OpenCall {
     /// The request to a service: the message, the caller's token, the deadline.
     pub fn request<T>(&self, message: T) -> Request<T> {
-        self.with_policy(message, false)
+        upstream::request(&self.context, message, false)
     }
 
     /// Likewise for a call that may be sent twice: a read, or a write with an idempotency key.
     pub fn repeatable<T>(&self, message: T) -> Request<T> {
-        self.with_policy(message, true)
-    }
-
-    fn with_policy<T>(&self, message: T, repeatable: bool) -> Request<T> {
-        let mut request = Request::new(message);
-        *request.metadata_mut() = self.metadata.clone();
-        request.extensions_mut().insert(Policy { deadline: self.deadline, repeatable });
-        if let Some(notes) = &self.notes {
-            request.extensions_mut().insert(notes.clone());
-        }
-        request
+        upstream::request(&self.context, message, true)
     }
 
     fn of(parts: &Parts) -> Self {
-        let mut headers = HeaderMap::with_capacity(4);
-        // No two calls of a replica's connection have the same for long: it would only push what repeats out of HTTP/2's
-        // header table. (RFC 7541, section 7.1.3, asks so for tokens anyway.)
-        let mut insert_sensitive = |name: HeaderName, mut value: HeaderValue| {
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        };
-        // A token that is not good proves nothing to a replica either.
-        if let Some(Identity(Ok(_))) = parts.extensions.get()
-            && let Some(value) = bearer(&parts.headers)
-        {
-            insert_sensitive(header::AUTHORIZATION, value);
-        }
-        if let Some(RequestId(id)) = parts.extensions.get() {
-            insert_sensitive(HeaderName::from_static(REQUEST_ID), id.clone());
-        }
-        for name in TRACE_CONTEXT {
-            if let Some(value) = parts.headers.get(name) {
-                headers.insert(name, value.clone());
-            }
-        }
         let cache_control = parts.headers.get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
         Self {
             bypass_cache: cache_control.is_some_and(|value| {
                 value.split(',').any(|directive| matches!(directive.trim(), "no-cache" | "no-store"))
             }),
             if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
-            deadline: Instant::now() + UPSTREAM_DEADLINE,
-            metadata: MetadataMap::from_headers(headers),
-            notes: parts.extensions.get().cloned(),
+            context: Context::new(&parts.headers, &parts.extensions),
         }
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Context {
+impl<S: Send + Sync> FromRequestParts<S> for OpenCall {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
@@ -102,20 +54,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Context {
     }
 }
 
-/// An authenticated call: a [`Context`] whose caller is known.
+/// An authenticated call: an [`OpenCall`] whose caller is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub caller: Caller,
     /// What the token says.
     pub claims: Arc<Claims>,
-    context: Context,
+    call: OpenCall,
 }
 
 impl Deref for Call {
-    type Target = Context;
+    type Target = OpenCall;
 
-    fn deref(&self) -> &Context {
-        &self.context
+    fn deref(&self) -> &OpenCall {
+        &self.call
     }
 }
 
@@ -123,10 +75,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let claims = match parts.extensions.get() {
-            Some(Identity(identity)) => identity.clone()?,
-            None => return Err(Unauthorized::MissingToken.into()),
-        };
-        Ok(Self { caller: claims.caller(), claims, context: Context::of(parts) })
+        let call = OpenCall::of(parts);
+        let claims = Arc::clone(call.context.claims()?);
+        Ok(Self { caller: claims.caller(), claims, call })
     }
 }

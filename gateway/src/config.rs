@@ -8,8 +8,6 @@ use kernel::Secret;
 use runtime::server::Limits;
 use upstream::ReplicaAddress;
 
-use crate::app::Stores;
-
 /// Configuration of the gateway process.
 #[derive(clap::Parser, Debug)]
 #[command(version, about = "REST gateway of the capitalism simulation")]
@@ -44,6 +42,15 @@ pub struct Config {
     pub telemetry: runtime::telemetry::Options,
     #[command(flatten)]
     pub options: Options,
+}
+
+/// Where cached answers and rate limits are kept.
+#[derive(Clone, Debug)]
+pub enum Stores {
+    /// Each gateway has its own.
+    Memory,
+    /// In Redis, shared by the gateways that use the same URL and prefix.
+    Redis { url: Secret, prefix: String },
 }
 
 /// Where the services are.

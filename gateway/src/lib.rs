@@ -12,7 +12,8 @@
 //! | tokens | [`auth`] |
 //! | the connection to Redis, and its breaker | `redis` |
 //! | errors as clients see them | [`error`] |
-//! | settings | [`config`] |
+//! | settings, and what is made of them | [`config`], [`app`] |
+//! | how it starts and stops | [`serve`] |
 
 mod ambiguous;
 pub mod app;
@@ -30,8 +31,11 @@ mod openapi;
 mod rate_limit;
 mod redis;
 mod routes;
+mod serve;
 
-pub use app::{Settings, Stores, serve};
+pub use app::Settings;
+pub use config::Stores;
 pub use openapi::openapi;
 #[cfg(any(test, fuzzing))]
 pub use routes::fuzzing;
+pub use serve::serve;

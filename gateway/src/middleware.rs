@@ -155,8 +155,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        app::{Settings, Stores},
-        config::{Config, Replicas},
+        app::Settings,
+        config::{Config, Replicas, Stores},
         routes,
     };
 

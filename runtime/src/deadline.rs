@@ -4,16 +4,23 @@ use std::time::Duration;
 
 use axum::{extract::Request, http::HeaderMap, middleware::Next, response::Response};
 use kernel::{Error, Kind};
+use tokio::time::Instant;
 
 use crate::status::refuse;
 
 /// Header of a call's deadline, relative to its arrival.
 pub const GRPC_TIMEOUT: &str = "grpc-timeout";
 
+/// When a call's caller gives up, in its extensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(pub Instant);
+
 /// Middleware: drops a call at its deadline and answers DEADLINE_EXCEEDED.
-pub async fn deadline(request: Request, next: Next) -> Response {
+pub async fn deadline(mut request: Request, next: Next) -> Response {
     let Some(timeout) = parse(request.headers()) else { return next.run(request).await };
-    match tokio::time::timeout(timeout, next.run(request)).await {
+    let at = Instant::now() + timeout;
+    request.extensions_mut().insert(Deadline(at));
+    match tokio::time::timeout_at(at, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
             let error = Error::new(Kind::DeadlineExceeded, "deadline_exceeded", "the call took too long");

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | the one-port server for gRPC and HTTP/1.1, its threads and its shutdown | [`server`], [`replica`], [`threads`], [`shutdown`], [`probe`] |
 //! | what happens around every request | [`observe`], [`deadline`], [`protocol`] |
+//! | what a request brings along to the last call | [`context`] |
 //! | who calls, as the wire tells it; how many of each | [`identity`], [`counts`] |
 //! | the one table from error kinds to gRPC and HTTP | [`status`] |
 //! | whether the store answers | [`health`] |
 //! | metrics, logs and traces | [`metrics`], [`telemetry`], [`access`], [`trace`] |
 
 pub mod access;
+pub mod context;
 pub mod counts;
 pub mod deadline;
 pub mod health;

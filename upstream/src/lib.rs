@@ -29,7 +29,7 @@ use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
 use kernel::{Error, Kind};
 use opentelemetry::{KeyValue, metrics::Counter};
-use runtime::{access::Notes, deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
+use runtime::{access::Notes, context, deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
 use tracing::{Instrument, Span};
@@ -47,6 +47,18 @@ pub struct Policy {
     pub deadline: Instant,
     /// Whether doing it twice is the same as doing it once: a read, or a write with an idempotency key.
     pub repeatable: bool,
+}
+
+/// The request of a call that goes on from `context`: with the caller's token, the request's id and trace, and what is left of
+/// the deadline.
+pub fn request<T>(context: &context::Context, message: T, repeatable: bool) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    *request.metadata_mut() = context.metadata();
+    request.extensions_mut().insert(Policy { deadline: context.deadline, repeatable });
+    if let Some(notes) = context.notes() {
+        request.extensions_mut().insert(notes.clone());
+    }
+    request
 }
 
 /// All replicas of one service.

@@ -46,17 +46,17 @@ async fn store(cache: &impl Cache, key: &Key, generations: Generations) {
 }
 
 pub(super) async fn what_was_stored_is_a_hit(cache: &impl Cache) {
-    let key_ = key("/a", vec![Tag::List, Tag::Item("1".to_owned())]);
+    let key_ = key("/a", vec![Tag::all("list"), Tag::text("item", "1")]);
     let generations = missed(cache, &key_).await;
     store(cache, &key_, generations.clone()).await;
     let Lookup::Hit(entry) = cache.lookup(&key_).await.expect("answers") else { panic!("a miss") };
     assert_eq!(entry.generations(), &generations);
-    assert!(!is_hit(cache, &key("/b", vec![Tag::List])).await);
+    assert!(!is_hit(cache, &key("/b", vec![Tag::all("list")])).await);
 }
 
 pub(super) async fn an_entry_of_an_older_generation_is_a_miss(cache: &impl Cache) {
-    for tag in [Tag::List, Tag::Item("1".to_owned()), Tag::Channels, Tag::Channel(1)] {
-        let key = key("/a", vec![Tag::Channel(7), tag.clone()]);
+    for tag in [Tag::all("list"), Tag::text("item", "1"), Tag::all("channels"), Tag::number("channel", 1)] {
+        let key = key("/a", vec![Tag::number("channel", 7), tag.clone()]);
         let generations = missed(cache, &key).await;
         store(cache, &key, generations).await;
         assert!(is_hit(cache, &key).await, "{tag}");
@@ -68,20 +68,20 @@ pub(super) async fn an_entry_of_an_older_generation_is_a_miss(cache: &impl Cache
 }
 
 pub(super) async fn an_entry_made_before_a_write_is_never_used(cache: &impl Cache) {
-    let key = key("/a", vec![Tag::List]);
+    let key = key("/a", vec![Tag::all("list")]);
     // A reader has looked up, and is upstream when the write commits; what it brings back is old.
     let before = missed(cache, &key).await;
-    cache.invalidate(&[Tag::List]).await.expect("done");
+    cache.invalidate(&[Tag::all("list")]).await.expect("done");
     store(cache, &key, before).await;
     missed(cache, &key).await;
 }
 
 pub(super) async fn a_tag_touches_no_other(cache: &impl Cache) {
-    let (one, two) = (key("/1", vec![Tag::Channel(1)]), key("/2", vec![Tag::Channel(2)]));
+    let (one, two) = (key("/1", vec![Tag::number("channel", 1)]), key("/2", vec![Tag::number("channel", 2)]));
     for key in [&one, &two] {
         let generations = missed(cache, key).await;
         store(cache, key, generations).await;
     }
-    cache.invalidate(&[Tag::Channel(1)]).await.expect("done");
+    cache.invalidate(&[Tag::number("channel", 1)]).await.expect("done");
     assert!(!is_hit(cache, &one).await && is_hit(cache, &two).await);
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Generations;
-use crate::{call::Context, error::Problem, rate_limit::Weight};
+use crate::{call::OpenCall, error::Problem, rate_limit::Weight};
 
 /// Says where an answer came from.
 pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
@@ -106,7 +106,7 @@ impl Entry {
     }
 
     /// The answer to `call`: 304 where the caller has it already.
-    pub(super) fn respond(&self, source: XCache, call: &Context) -> Response {
+    pub(super) fn respond(&self, source: XCache, call: &OpenCall) -> Response {
         let known = call.if_none_match.as_ref().is_some_and(|header| matches(header, &self.etag));
         let mut response = Response::new(if known { Body::empty() } else { Body::from(self.body.clone()) });
         if known {

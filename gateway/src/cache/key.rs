@@ -6,29 +6,52 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Something that cached answers depend on, and writes change.
+/// Something that cached answers depend on, and writes change. Each route module says which there are of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Tag {
-    /// Which listings there are, and how many each seller has.
-    List,
-    /// One listing, by its id in lower case.
-    Item(String),
-    /// Which channels there are, and when each was last posted in.
-    Channels,
-    /// One channel and its posts.
-    Channel(i64),
-    /// One account, as everybody may see it.
-    User(Uuid),
+pub struct Tag {
+    kind: &'static str,
+    one: One,
+}
+
+/// Which one of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum One {
+    All,
+    Number(i64),
+    Uuid(Uuid),
+    Text(Box<str>),
+}
+
+impl Tag {
+    /// All of a kind: which there are.
+    pub const fn all(kind: &'static str) -> Self {
+        Self { kind, one: One::All }
+    }
+
+    /// One that a number tells.
+    pub const fn number(kind: &'static str, number: i64) -> Self {
+        Self { kind, one: One::Number(number) }
+    }
+
+    /// One that a UUID tells.
+    pub const fn uuid(kind: &'static str, id: Uuid) -> Self {
+        Self { kind, one: One::Uuid(id) }
+    }
+
+    /// One that a text tells, of which there must be one way to write it.
+    pub fn text(kind: &'static str, id: &str) -> Self {
+        Self { kind, one: One::Text(id.into()) }
+    }
 }
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::List => f.write_str("list"),
-            Self::Item(id) => write!(f, "item:{id}"),
-            Self::Channels => f.write_str("channels"),
-            Self::Channel(id) => write!(f, "channel:{id}"),
-            Self::User(id) => write!(f, "user:{id}"),
+        f.write_str(self.kind)?;
+        match &self.one {
+            One::All => Ok(()),
+            One::Number(number) => write!(f, ":{number}"),
+            One::Uuid(id) => write!(f, ":{id}"),
+            One::Text(id) => write!(f, ":{id}"),
         }
     }
 }

@@ -37,7 +37,7 @@ pub use self::{
     memory::MemoryCache,
 };
 use self::{entry::XCache, flight::Flights};
-use crate::{call::Context, error::Problem};
+use crate::{call::OpenCall, error::Problem};
 
 /// The longest that a cache may hold up a request.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -132,7 +132,7 @@ impl ResponseCache {
     /// Answers a read from the cache, or with what `load` gives, which is then kept.
     ///
     /// Concurrent misses of one key at one generation share one `load`. A hit does not even begin one: its future is large.
-    pub async fn read<T, F>(&self, call: &Context, key: Key, load: impl FnOnce() -> F) -> Result<Response, Problem>
+    pub async fn read<T, F>(&self, call: &OpenCall, key: Key, load: impl FnOnce() -> F) -> Result<Response, Problem>
     where
         T: Serialize,
         F: Future<Output = Result<T, Problem>> + Send + 'static,

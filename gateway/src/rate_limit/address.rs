@@ -1,19 +1,13 @@
 //! Whose address a request comes from.
 
-use std::{
-    convert::Infallible,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
-    http::{Extensions, HeaderMap, request::Parts},
+    extract::ConnectInfo,
+    http::{Extensions, HeaderMap},
 };
 use ipnet::IpNet;
 use runtime::server::network;
-
-use crate::app::App;
 
 /// The client's address, as limits count it: of IPv6 the network, a /64, which is one customer's, usually.
 #[derive(Clone, Copy, Debug)]
@@ -24,14 +18,6 @@ impl ClientAddress {
         let peer = extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip().to_canonical());
         Self(network(client(peer, headers, trusted)))
-    }
-}
-
-impl FromRequestParts<Arc<App>> for ClientAddress {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.headers, &parts.extensions, &app.trusted_proxies))
     }
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    call::{Call, Context},
+    call::{Call, OpenCall},
     error::{Problem, check},
     extract::JsonBody,
     rate_limit::ClientAddress,
@@ -66,11 +66,11 @@ pub(super) struct NewPassword {
 pub(super) async fn register(
     app: State,
     from: ClientAddress,
-    context: Context,
+    call: OpenCall,
     JsonBody(registration): JsonBody<Registration>,
 ) -> Result<(StatusCode, Json<User>), Problem> {
     let Registration { username, password, email } = registration;
-    let request = context.request(rpc::RegisterRequest {
+    let request = call.request(rpc::RegisterRequest {
         username: username.unwrap_or_default(),
         password: password.unwrap_or_default(),
         email: email.unwrap_or_default(),
@@ -115,7 +115,7 @@ pub(super) struct Token {
 pub(super) async fn login(
     app: State,
     from: ClientAddress,
-    context: Context,
+    call: OpenCall,
     JsonBody(credentials): JsonBody<Credentials>,
 ) -> Result<Response, Problem> {
     let Credentials { username, email, password } = credentials;
@@ -129,7 +129,7 @@ pub(super) async fn login(
     }
     check(violations)?;
     let mut client = app.accounts();
-    let request = context.repeatable(rpc::VerifyPasswordRequest { login: login.clone(), password });
+    let request = call.repeatable(rpc::VerifyPasswordRequest { login: login.clone(), password });
     let attempt = async { app.auth.issue(client.verify_password(request).await?.into_inner()) };
     let session = app.guesses.login(&login, from, attempt).await?;
     let token = Token {

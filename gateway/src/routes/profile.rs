@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::users::User;
+use super::users::{User, account};
 use crate::{
     app::App,
-    cache::Tag,
     call::Call,
     error::Problem,
     extract::JsonBody,
@@ -161,7 +160,7 @@ pub(crate) async fn update_profile(
 )]
 pub(crate) async fn erase_profile(app: State, call: Call) -> Result<StatusCode, Problem> {
     let (mut client, request) = (app.accounts(), call.request(rpc::EraseProfileRequest {}));
-    app.write(vec![Tag::User(call.caller.id)], async move { client.erase_profile(request).await }).await?;
+    app.write(vec![account(call.caller.id)], async move { client.erase_profile(request).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -186,6 +185,6 @@ pub(super) async fn update(app: &Arc<App>, call: &Call, id: Uuid, change: Change
         roles,
     });
     let mut client = app.accounts();
-    let updated = app.write(vec![Tag::User(id)], async move { client.update_profile(request).await }).await?;
+    let updated = app.write(vec![account(id)], async move { client.update_profile(request).await }).await?;
     updated.profile.try_into()
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::profile::{self, Change, NEVER_CACHED, NeverCached, Profile};
 use crate::{
     cache::{Key, Tag, Viewer},
-    call::{Call, Context},
+    call::{Call, OpenCall},
     error::Problem,
     extract::{Id, JsonBody, Query},
     routes::{
@@ -18,6 +18,11 @@ use crate::{
         time::{self, moment},
     },
 };
+
+/// One account, as everybody may see it.
+pub(super) fn account(id: Uuid) -> Tag {
+    Tag::uuid("user", id)
+}
 
 /// A user, as everybody may see them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,13 +87,13 @@ pub(crate) struct Users {
         (status = NOT_FOUND, description = "`user_not_found`")
     )
 )]
-pub(crate) async fn get_user(app: State, context: Context, Id(id): Id<Uuid>) -> Result<Response, Problem> {
-    let key = Key::get("/users/{id}", &format!("/users/{id}"), &(), Viewer::Anyone, vec![Tag::User(id)]);
+pub(crate) async fn get_user(app: State, call: OpenCall, Id(id): Id<Uuid>) -> Result<Response, Problem> {
+    let key = Key::get("/users/{id}", &format!("/users/{id}"), &(), Viewer::Anyone, vec![account(id)]);
     let load = || {
-        let (mut client, request) = (app.accounts(), context.repeatable(rpc::GetUserRequest { id: id.to_string() }));
+        let (mut client, request) = (app.accounts(), call.repeatable(rpc::GetUserRequest { id: id.to_string() }));
         async move { User::try_from(client.get_user(request).await?.into_inner().user) }
     };
-    app.cache.read(&context, key, load).await
+    app.cache.read(&call, key, load).await
 }
 
 /// Look at many users
@@ -98,11 +103,7 @@ pub(crate) async fn get_user(app: State, context: Context, Id(id): Id<Uuid>) -> 
     get, path = "/users", tag = "users", params(GetUsers),
     responses((status = OK, description = "The users", body = Users), (status = NOT_MODIFIED, description = "They are what the client has"))
 )]
-pub(crate) async fn get_users(
-    app: State,
-    context: Context,
-    Query(query): Query<GetUsers>,
-) -> Result<Response, Problem> {
+pub(crate) async fn get_users(app: State, call: OpenCall, Query(query): Query<GetUsers>) -> Result<Response, Problem> {
     let ids = query.ids.unwrap_or_default();
     let ids =
         ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(Uuid::try_parse).collect::<Result<Vec<_>, _>>();
@@ -112,16 +113,16 @@ pub(crate) async fn get_users(
     }
     let texts: Vec<_> = ids.iter().map(Uuid::to_string).collect();
     let query = GetUsers { ids: Some(texts.join(",")) };
-    let tags = ids.iter().copied().map(Tag::User).collect();
+    let tags = ids.iter().copied().map(account).collect();
     let key = Key::get("/users", "/users", &query, Viewer::Anyone, tags);
     let load = || {
-        let (mut client, request) = (app.accounts(), context.repeatable(rpc::BatchGetUsersRequest { ids: texts }));
+        let (mut client, request) = (app.accounts(), call.repeatable(rpc::BatchGetUsersRequest { ids: texts }));
         async move {
             let users = client.batch_get_users(request).await?.into_inner().users;
             Ok(Users { users: users.into_iter().map(|user| User::try_from(Some(user))).collect::<Result<_, _>>()? })
         }
     };
-    app.cache.read(&context, key, load).await
+    app.cache.read(&call, key, load).await
 }
 
 /// Change an account

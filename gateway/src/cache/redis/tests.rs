@@ -20,7 +20,7 @@ async fn fresh() -> (RedisCache, Scratch) {
 contract::cache_contract!(fresh);
 
 fn page(number: usize) -> Key {
-    Key::get("/route", &format!("/{number}"), &(), Viewer::Anyone, vec![Tag::List, Tag::Channel(1)])
+    Key::get("/route", &format!("/{number}"), &(), Viewer::Anyone, vec![Tag::all("list"), Tag::number("channel", 1)])
 }
 
 /// Stores an answer that says `number`, as a miss would.
@@ -44,7 +44,7 @@ async fn two_gateways_see_one_anothers_entries_and_writes() {
     let (one, two) = (on(&scratch).await, on(&scratch).await);
     fill(&one, 1).await;
     assert_eq!(hit(&two, 1).await.as_deref(), Some(&b"1"[..]));
-    two.invalidate(&[Tag::Channel(1)]).await.expect("done");
+    two.invalidate(&[Tag::number("channel", 1)]).await.expect("done");
     assert_eq!(hit(&one, 1).await, None);
 }
 
@@ -64,7 +64,7 @@ async fn look_ups_in_one_group_get_each_their_own() {
 #[tokio::test]
 async fn a_generation_that_is_lost_brings_no_entry_back() {
     let (cache, _scratch) = fresh().await;
-    let tag = Tag::Channel(1);
+    let tag = Tag::number("channel", 1);
     for lost in [cache.generation_key(&tag), cache.redis.epoch_key()] {
         // An entry from when there was no generation yet, a write, and then Redis forgets the write.
         fill(&cache, 1).await;
@@ -97,7 +97,7 @@ async fn entries_and_generations_expire_and_large_entries_are_not_kept() {
     };
     let kept = cache.entry_key(&page(1));
     assert!((55..=60).contains(&ttl(kept).await));
-    let generation = cache.generation_key(&Tag::List);
+    let generation = cache.generation_key(&Tag::all("list"));
     assert!((3655..=3660).contains(&ttl(generation).await));
     // Two quotes and the head come on top.
     let size = |bytes: usize| Arc::new(Entry::new(&"x".repeat(bytes), Generations::default()).expect("serialises"));

@@ -28,6 +28,14 @@ use crate::{
     },
 };
 
+/// Which channels there are, and when each was last posted in.
+pub(super) const CHANNELS: Tag = Tag::all("channels");
+
+/// One channel and its posts.
+pub(super) fn channel(id: i64) -> Tag {
+    Tag::number("channel", id)
+}
+
 words! {
     /// Who may read and post: public all; private only the creator; sovereign all read, only the creator posts.
     ChannelType(rpc::ChannelType) { Public = "public", Private = "private", Sovereign = "sovereign" }
@@ -137,7 +145,7 @@ pub(crate) async fn list_channels(
     Query(query): Query<ListChannels>,
 ) -> Result<Response, Problem> {
     const ROUTE: &str = "/discourse/channels";
-    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.caller.id), vec![Tag::Channels]);
+    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.caller.id), vec![CHANNELS]);
     let load = || {
         let ListChannels { kind, zone, created_by, page, limit } = query;
         let kind = kind.map(|kind| rpc::ChannelType::from(kind).into());
@@ -224,7 +232,7 @@ pub(crate) async fn get_channel(
     // Whether it may be read depends on who reads.
     let viewer = Viewer::Only(call.caller.id);
     let path = format!("/discourse/channel/{id}");
-    let key = Key::get("/discourse/channel/{id}", &path, &query, viewer, vec![Tag::Channel(id)]);
+    let key = Key::get("/discourse/channel/{id}", &path, &query, viewer, vec![channel(id)]);
     let load = || {
         let ListPosts { topic, page, limit } = query;
         let topic = topic.map(|topic| rpc::Topic::from(topic).into());
@@ -275,7 +283,7 @@ pub(crate) async fn create_channel(
         idempotency_key,
     });
     let mut client = app.discourse();
-    let created = app.write(vec![Tag::Channels], async move { client.create_channel(request).await }).await?;
+    let created = app.write(vec![CHANNELS], async move { client.create_channel(request).await }).await?;
     let channel = Channel::try_from(created.channel.ok_or_else(|| Problem::internal("a service sent no channel"))?)?;
     let location = [(header::LOCATION, format!("/discourse/channel/{}", channel.id))];
     Ok((StatusCode::CREATED, location, Json(channel)).into_response())

@@ -11,8 +11,8 @@ use proto::discourse as rpc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::channel::{CHANNELS, channel};
 use crate::{
-    cache::Tag,
     call::Call,
     error::{Problem, check},
     extract::{JsonBody, integer},
@@ -130,7 +130,7 @@ pub(crate) async fn create_post(
     });
     let mut client = app.discourse();
     // A post also moves its channel's `updatedAt`, which lists show.
-    let tags = vec![Tag::Channel(channel_id), Tag::Channels];
+    let tags = vec![channel(channel_id), CHANNELS];
     let created = app.write(tags, async move { client.create_post(request).await }).await?;
     let post = Post::try_from(created.post.ok_or_else(|| Problem::internal("a service sent no post"))?)?;
     let location = [(header::LOCATION, format!("/discourse/channel/{}#post-{}", post.channel_id, post.id))];

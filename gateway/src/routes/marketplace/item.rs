@@ -31,6 +31,14 @@ use crate::{
     },
 };
 
+/// Which listings there are, and how many each seller has.
+pub(super) const LISTINGS: Tag = Tag::all("list");
+
+/// One listing, by its id in lower case.
+pub(super) fn listing(id: &str) -> Tag {
+    Tag::text("item", id)
+}
+
 words! {
     /// What kind of thing is for sale.
     Category(rpc::Category) {
@@ -195,7 +203,7 @@ impl TryFrom<rpc::ListItemsResponse> for ItemList {
 )]
 pub(crate) async fn list_items(app: State, call: Call, Query(query): Query<ListItems>) -> Result<Response, Problem> {
     const ROUTE: &str = "/marketplace/list";
-    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Anyone, vec![Tag::List]);
+    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Anyone, vec![LISTINGS]);
     let load = || {
         let (mut client, request) = (app.marketplace(), call.repeatable(query.into()));
         async move { ItemList::try_from(client.list_items(request).await?.into_inner()) }
@@ -268,7 +276,7 @@ impl TryFrom<rpc::GetItemResponse> for ItemPage {
 )]
 pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>) -> Result<Response, Problem> {
     // It depends on the list too: the seller's counts change with every listing and sale of theirs.
-    let tags = vec![Tag::Item(id.clone()), Tag::List];
+    let tags = vec![listing(&id), LISTINGS];
     let key = Key::get("/marketplace/item/{id}", &format!("/marketplace/item/{id}"), &(), Viewer::Anyone, tags);
     let load = || {
         let (mut client, request) = (app.marketplace(), call.repeatable(rpc::GetItemRequest { id }));
@@ -342,7 +350,7 @@ pub(crate) async fn create_item(
     let message = item.into_rpc()?;
     let request = key.request(&call, |idempotency_key| rpc::CreateItemRequest { idempotency_key, ..message });
     let mut client = app.marketplace();
-    let created = app.write(vec![Tag::List], async move { client.create_item(request).await }).await?;
+    let created = app.write(vec![LISTINGS], async move { client.create_item(request).await }).await?;
     let item = Item::try_from(created.item.ok_or_else(|| Problem::internal("a service sent no item"))?)?;
     let location = [(header::LOCATION, format!("/marketplace/item/{}", item.id))];
     Ok((StatusCode::CREATED, location, Json(item)).into_response())

@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    item::Item,
+    item::{Item, LISTINGS, listing},
     money::{self, Amount, Currency},
 };
 use crate::{
-    cache::Tag,
     call::Call,
     error::{Problem, check},
     extract::JsonBody,
@@ -124,7 +123,7 @@ pub(crate) async fn purchase_item(
     let kind = purchase.kind.and_then(|word| violations.ok("type", word.parse::<TransactionType>()));
     check(violations)?;
     let item_id = purchase.item_id.unwrap_or_default().to_ascii_lowercase();
-    let tags = vec![Tag::Item(item_id.clone()), Tag::List];
+    let tags = vec![listing(&item_id), LISTINGS];
     let kind = kind.map_or(rpc::TransactionType::Unspecified, rpc::TransactionType::from).into();
     let request =
         key.request(&call, |idempotency_key| rpc::PurchaseItemRequest { item_id, r#type: kind, idempotency_key });

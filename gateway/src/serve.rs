@@ -1,0 +1,25 @@
+//! How a gateway starts and stops.
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{App, Settings},
+    routes,
+};
+
+/// Serves a gateway until `shutdown`, then finishes the requests in flight.
+pub async fn serve(listener: TcpListener, settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
+    // The health checks of the replicas go on until the last request is answered.
+    let drained = CancellationToken::new();
+    let _drop_guard = drained.clone().drop_guard();
+    let limits = settings.options.limits();
+    let app = App::new(settings, &drained)?;
+    let cache = app.cache.backend();
+    tracing::info!(instance = app.instance, address = %listener.local_addr()?, cache, "listening");
+    runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), limits, shutdown).await;
+    drained.cancel();
+    app.tasks.close();
+    app.tasks.wait().await;
+    Ok(())
+}

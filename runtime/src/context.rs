@@ -1,0 +1,109 @@
+//! What a request brings along, from the door to the last call and the store: who calls, until when an answer is of use,
+//! and which request and trace it belongs to. It is a parameter, never found somewhere.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
+use kernel::{Caller, Error};
+use tokio::time::Instant;
+use tonic::{Request, metadata::MetadataMap};
+
+use crate::{
+    access::Notes,
+    deadline::Deadline,
+    identity::{Claims, Identity, Unauthorized, bearer},
+    observe::{REQUEST_ID, RequestId},
+    trace::TRACEPARENT,
+};
+
+/// W3C Trace Context, passed on as it came; where traces are sent each call puts its own span in its place.
+const TRACE_CONTEXT: [&str; 2] = [TRACEPARENT, "tracestate"];
+
+/// How long a call takes at most whose caller does not say.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What goes along with a request, whoever calls.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// When its caller has given up.
+    pub deadline: Instant,
+    identity: Result<Arc<Claims>, Unauthorized>,
+    token: Option<HeaderValue>,
+    request_id: Option<HeaderValue>,
+    trace: [Option<HeaderValue>; 2],
+    notes: Option<Notes>,
+}
+
+impl Context {
+    /// Of a request as it came, after the middlewares of [`crate::identity`], [`crate::observe`] and [`crate::deadline`].
+    pub fn new(headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let identity = match extensions.get() {
+            Some(Identity(identity)) => identity.clone(),
+            None => Err(Unauthorized::MissingToken),
+        };
+        // A token that is not good proves nothing to the next one either.
+        let token = identity.is_ok().then(|| bearer(headers)).flatten();
+        Self {
+            deadline: extensions.get().map_or_else(|| Instant::now() + PATIENCE, |Deadline(at)| *at),
+            identity,
+            token,
+            request_id: extensions.get().map(|RequestId(id)| id.clone()),
+            trace: TRACE_CONTEXT.map(|name| headers.get(name).cloned()),
+            notes: extensions.get().cloned(),
+        }
+    }
+
+    /// Of an RPC as it came.
+    pub fn of<T>(request: &Request<T>) -> Self {
+        Self::new(request.metadata().as_ref(), request.extensions())
+    }
+
+    /// What the caller's token says; UNAUTHENTICATED where there is none, or none that is good.
+    pub fn claims(&self) -> Result<&Arc<Claims>, Unauthorized> {
+        self.identity.as_ref().map_err(|why| *why)
+    }
+
+    /// The caller of what acts for somebody; UNAUTHENTICATED where there is none.
+    pub fn caller(&self) -> Result<Caller, Error> {
+        Ok(self.claims()?.caller())
+    }
+
+    /// The caller where there is a token; UNAUTHENTICATED where it is not good.
+    pub fn viewer(&self) -> Result<Option<Caller>, Error> {
+        match self.claims() {
+            Ok(claims) => Ok(Some(claims.caller())),
+            Err(Unauthorized::MissingToken) => Ok(None),
+            Err(why) => Err(why.into()),
+        }
+    }
+
+    /// The trace that the request belongs to, as W3C Trace Context writes it.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.trace[0].as_ref()?.to_str().ok()
+    }
+
+    /// What is noted for the access log.
+    pub fn notes(&self) -> Option<&Notes> {
+        self.notes.as_ref()
+    }
+
+    /// What a call that goes on from here says of itself, beside what is left of its deadline.
+    pub fn metadata(&self) -> MetadataMap {
+        let mut headers = HeaderMap::with_capacity(4);
+        // The next call of the same caller finds it in HTTP/2's header table: a byte or two instead of half a kilobyte.
+        if let Some(token) = &self.token {
+            headers.insert(header::AUTHORIZATION, token.clone());
+        }
+        // No two requests have the same: it would only push what repeats out of that table.
+        if let Some(mut id) = self.request_id.clone() {
+            id.set_sensitive(true);
+            headers.insert(HeaderName::from_static(REQUEST_ID), id);
+        }
+        for (name, value) in TRACE_CONTEXT.into_iter().zip(&self.trace) {
+            if let Some(value) = value {
+                headers.insert(HeaderName::from_static(name), value.clone());
+            }
+        }
+        MetadataMap::from_headers(headers)
+    }
+}
