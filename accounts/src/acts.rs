@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use kernel::{Caller, Error, time};
-use runtime::{identity::Claims, trace};
+use runtime::{context::Context, identity::Claims, trace};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -67,8 +67,8 @@ impl Accounts {
     }
 
     /// Gives the caller another password, and ends all of the account's tokens.
-    pub(crate) async fn change_password(&self, caller: Caller, password: NewPassword) -> Result<(), Error> {
-        let account = self.get(caller.id).await?;
+    pub(crate) async fn change_password(&self, context: &Context<Caller>, password: NewPassword) -> Result<(), Error> {
+        let account = self.get(context.caller.id).await?;
         if !self.passwords.verify(&password.old, Some(account.password_hash.clone())).await? {
             return Err(Refusal::InvalidCredentials.into());
         }
@@ -98,23 +98,27 @@ impl Accounts {
     }
 
     /// An account as its owner and admins see it.
-    pub(crate) async fn profile(&self, caller: Caller, id: Option<Uuid>) -> Result<Account, Error> {
-        let account = self.get(id.unwrap_or(caller.id)).await?;
-        if account.is_open_to(&caller) { Ok(account) } else { Err(Refusal::NotYours.into()) }
+    pub(crate) async fn profile(&self, context: &Context<Caller>, id: Option<Uuid>) -> Result<Account, Error> {
+        let account = self.get(id.unwrap_or(context.caller.id)).await?;
+        if account.is_open_to(&context.caller) { Ok(account) } else { Err(Refusal::NotYours.into()) }
     }
 
     /// Changes an account.
-    pub(crate) async fn update(&self, caller: Caller, update: (Option<Uuid>, Change)) -> Result<Account, Error> {
+    pub(crate) async fn update(
+        &self,
+        context: &Context<Caller>,
+        update: (Option<Uuid>, Change),
+    ) -> Result<Account, Error> {
         let (id, change) = update;
-        let account = self.get(id.unwrap_or(caller.id)).await?;
-        let changed = account.clone().changed(change, &caller, time::now())?;
+        let account = self.get(id.unwrap_or(context.caller.id)).await?;
+        let changed = account.clone().changed(change, &context.caller, time::now())?;
         self.replace(account, changed.clone()).await?;
         Ok(changed)
     }
 
     /// Erases the caller's personal fields.
-    pub(crate) async fn erase(&self, caller: Caller) -> Result<(), Error> {
-        let account = self.get(caller.id).await?;
+    pub(crate) async fn erase(&self, context: &Context<Caller>) -> Result<(), Error> {
+        let account = self.get(context.caller.id).await?;
         let erased = account.clone().erased(time::now());
         self.replace(account, erased).await
     }

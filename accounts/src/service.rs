@@ -2,10 +2,7 @@
 
 use futures_util::{StreamExt, stream::BoxStream};
 use proto::accounts::{self as pb, accounts_server};
-use runtime::{
-    identity::{claims, required},
-    status::answer,
-};
+use runtime::{context::Context, status::answer};
 use tonic::{Request, Response, Status};
 
 use crate::{acts::Accounts, convert};
@@ -26,11 +23,11 @@ impl accounts_server::Accounts for Accounts {
     }
 
     async fn change_password(&self, r: Request<pb::ChangePasswordRequest>) -> Answer<pb::ChangePasswordResponse> {
-        answer(async { Self::change_password(self, required(r.extensions())?, convert::passwords(r.into_inner())?).await.map(|()| pb::ChangePasswordResponse {}) }).await
+        answer(async { Self::change_password(self, &Context::required(&r)?, convert::passwords(r.into_inner())?).await.map(|()| pb::ChangePasswordResponse {}) }).await
     }
 
     async fn end_token(&self, r: Request<pb::EndTokenRequest>) -> Answer<pb::EndTokenResponse> {
-        answer(async { Self::end_token(self, &*claims(r.extensions())?).await.map(|()| pb::EndTokenResponse {}) }).await
+        answer(async { Self::end_token(self, &*Context::of(&r).claims().cloned()?).await.map(|()| pb::EndTokenResponse {}) }).await
     }
 
     async fn get_user(&self, r: Request<pb::GetUserRequest>) -> Answer<pb::GetUserResponse> {
@@ -42,15 +39,15 @@ impl accounts_server::Accounts for Accounts {
     }
 
     async fn get_profile(&self, r: Request<pb::GetProfileRequest>) -> Answer<pb::GetProfileResponse> {
-        answer(async { Ok(convert::read_profile(Self::profile(self, required(r.extensions())?, convert::profile_id(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::read_profile(Self::profile(self, &Context::required(&r)?, convert::profile_id(r.into_inner())?).await?)) }).await
     }
 
     async fn update_profile(&self, r: Request<pb::UpdateProfileRequest>) -> Answer<pb::UpdateProfileResponse> {
-        answer(async { Ok(convert::updated_profile(Self::update(self, required(r.extensions())?, convert::change(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::updated_profile(Self::update(self, &Context::required(&r)?, convert::change(r.into_inner())?).await?)) }).await
     }
 
     async fn erase_profile(&self, r: Request<pb::EraseProfileRequest>) -> Answer<pb::EraseProfileResponse> {
-        answer(async { Self::erase(self, required(r.extensions())?).await.map(|()| pb::EraseProfileResponse {}) }).await
+        answer(async { Self::erase(self, &Context::required(&r)?).await.map(|()| pb::EraseProfileResponse {}) }).await
     }
 
     async fn watch_ended(&self, _: Request<pb::WatchEndedRequest>) -> Answer<Self::WatchEndedStream> {

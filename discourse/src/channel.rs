@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations, words};
-use runtime::trace;
+use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
@@ -149,18 +149,26 @@ pub struct ChannelPage {
 }
 
 /// The channels of one page that the viewer may see, newest first.
-pub async fn list(store: &dyn Store, viewer: Option<Caller>, query: ChannelQuery) -> Result<ChannelList, Error> {
+pub async fn list(
+    store: &dyn Store,
+    context: &Context<Option<Caller>>,
+    query: ChannelQuery,
+) -> Result<ChannelList, Error> {
     let (channels, total) = store
-        .list_channels(viewer.map(|viewer| viewer.id), &query)
+        .list_channels(context.caller.as_ref().map(|viewer| viewer.id), &query)
         .instrument(trace::store(store.backend(), "channels.list"))
         .await?;
     Ok(ChannelList { channels, info: query.page.of(total) })
 }
 
 /// A channel and a page of its posts; every [`ChannelError`].
-pub async fn read(store: &dyn Store, viewer: Option<Caller>, query: PostQuery) -> Result<ChannelPage, Error> {
+pub async fn read(
+    store: &dyn Store,
+    context: &Context<Option<Caller>>,
+    query: PostQuery,
+) -> Result<ChannelPage, Error> {
     let (channel, posts, total) = store
-        .channel(viewer.map(|viewer| viewer.id), &query)
+        .channel(context.caller.as_ref().map(|viewer| viewer.id), &query)
         .instrument(trace::store(store.backend(), "channels.get"))
         .await??;
     Ok(ChannelPage { channel, posts, info: query.page.of(total) })
@@ -169,12 +177,13 @@ pub async fn read(store: &dyn Store, viewer: Option<Caller>, query: PostQuery) -
 /// Opens a channel in the caller's name. With a key, a retry is told of the channel that the first try opened.
 pub async fn create(
     store: &dyn Store,
-    creator: Caller,
+    context: &Context<Caller>,
     (channel, key): (NewChannel, Option<Key>),
 ) -> Result<Channel, Error> {
-    let claim = key.map(|key| Claim::new(creator.id, CREATE, key, &channel));
+    let creator = context.caller.id;
+    let claim = key.map(|key| Claim::new(creator, CREATE, key, &channel));
     Ok(store
-        .create_channel(creator.id, channel, claim, time::now())
+        .create_channel(creator, channel, claim, time::now())
         .instrument(trace::store(store.backend(), "channels.create"))
         .await?)
 }

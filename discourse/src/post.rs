@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use kernel::{Caller, Error, Kind, time, validate::Violations};
-use runtime::trace;
+use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
@@ -99,10 +99,15 @@ pub fn permit(channel: Option<&Channel>, author: Uuid, post: &NewPost) -> Result
 }
 
 /// Posts in the caller's name; every [`PostError`]. With a key, a retry ends as the first try did.
-pub async fn create(store: &dyn Store, author: Caller, (post, key): (NewPost, Option<Key>)) -> Result<Post, Error> {
-    let claim = key.map(|key| Claim::new(author.id, CREATE, key, &post));
+pub async fn create(
+    store: &dyn Store,
+    context: &Context<Caller>,
+    (post, key): (NewPost, Option<Key>),
+) -> Result<Post, Error> {
+    let author = context.caller.id;
+    let claim = key.map(|key| Claim::new(author, CREATE, key, &post));
     Ok(store
-        .create_post(author.id, post, claim, time::now())
+        .create_post(author, post, claim, time::now())
         .instrument(trace::store(store.backend(), "posts.create"))
         .await??)
 }

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use proto::discourse::{self as pb, discourse_server::Discourse};
-use runtime::{
-    identity::{optional, required},
-    status::answer,
-};
+use runtime::{context::Context, status::answer};
 use tonic::{Request, Response, Status};
 
 use crate::{channel, convert, post, store::Store};
@@ -20,18 +17,18 @@ pub(crate) struct Service(pub(crate) Arc<dyn Store>);
 #[tonic::async_trait]
 impl Discourse for Service {
     async fn list_channels(&self, r: Request<pb::ListChannelsRequest>) -> Answer<pb::ListChannelsResponse> {
-        answer(async { Ok(convert::channel_list(channel::list(&*self.0, optional(r.extensions())?, convert::channel_query(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::channel_list(channel::list(&*self.0, &Context::optional(&r)?, convert::channel_query(r.into_inner())?).await?)) }).await
     }
 
     async fn get_channel(&self, r: Request<pb::GetChannelRequest>) -> Answer<pb::GetChannelResponse> {
-        answer(async { Ok(convert::channel_page(channel::read(&*self.0, optional(r.extensions())?, convert::post_query(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::channel_page(channel::read(&*self.0, &Context::optional(&r)?, convert::post_query(r.into_inner())?).await?)) }).await
     }
 
     async fn create_channel(&self, r: Request<pb::CreateChannelRequest>) -> Answer<pb::CreateChannelResponse> {
-        answer(async { Ok(convert::created_channel(channel::create(&*self.0, required(r.extensions())?, convert::new_channel(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::created_channel(channel::create(&*self.0, &Context::required(&r)?, convert::new_channel(r.into_inner())?).await?)) }).await
     }
 
     async fn create_post(&self, r: Request<pb::CreatePostRequest>) -> Answer<pb::CreatePostResponse> {
-        answer(async { Ok(convert::created_post(post::create(&*self.0, required(r.extensions())?, convert::new_post(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::created_post(post::create(&*self.0, &Context::required(&r)?, convert::new_post(r.into_inner())?).await?)) }).await
     }
 }

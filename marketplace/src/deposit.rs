@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::{Caller, Currency, Error, Kind, Money};
-use runtime::trace;
+use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
@@ -81,7 +81,12 @@ impl Deposit {
 }
 
 /// Gives the caller an amount from the treasury; every [`DepositError`]. With a key, a retry ends as the first try did.
-pub async fn make(store: &dyn Store, owner: Caller, (amount, key): (Money, Option<Key>)) -> Result<WalletEntry, Error> {
+pub async fn make(
+    store: &dyn Store,
+    context: &Context<Caller>,
+    (amount, key): (Money, Option<Key>),
+) -> Result<WalletEntry, Error> {
+    let owner = context.caller.clone();
     let claim = key.map(|key| Claim::new(owner.id, RPC, key, &amount));
     let deposit = Deposit::new(owner, amount, claim, time::now());
     Ok(store.deposit(deposit).instrument(trace::store(store.backend(), "deposits.make")).await??)

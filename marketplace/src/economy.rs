@@ -58,7 +58,7 @@ impl Economy {
 #[cfg(test)]
 mod tests {
     use kernel::Caller;
-    use runtime::metrics::Metrics;
+    use runtime::{context::Context, metrics::Metrics};
     use uuid::Uuid;
 
     use super::*;
@@ -78,7 +78,7 @@ mod tests {
         let metrics = Metrics::new("marketplace").expect("metrics");
         let economy = Economy::new(metrics.meter());
         let seller = Caller { id: Uuid::from_u128(1), name: "ada".into(), is_admin: false };
-        let buyer = Caller { id: Uuid::from_u128(2), name: "bob".into(), is_admin: false };
+        let buyer = Context::unasked(Caller { id: Uuid::from_u128(2), name: "bob".into(), is_admin: false });
         let new = NewItem {
             name: "Gold bar".to_owned(),
             description: "1 kg".to_owned(),
@@ -87,15 +87,15 @@ mod tests {
             is_premium: false,
             tags: vec![],
         };
-        let item = item::create(&store, &economy, seller, (new, None)).await.expect("creates");
+        let item = item::create(&store, &economy, &Context::unasked(seller), (new, None)).await.expect("creates");
         let order = |key: &str| {
             let order = Order { item_id: item.id, kind: TransactionType::Purchase };
             (order, Some(key.parse().expect("key")))
         };
         for _ in 0..3 {
-            purchase::purchase(&store, &economy, buyer.clone(), order("once")).await.expect("buys");
+            purchase::purchase(&store, &economy, &buyer, order("once")).await.expect("buys");
         }
-        purchase::purchase(&store, &economy, buyer, order("again")).await.expect_err("is sold");
+        purchase::purchase(&store, &economy, &buyer, order("again")).await.expect_err("is sold");
 
         let text = metrics.render().expect("text");
         for line in [

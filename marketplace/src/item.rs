@@ -10,7 +10,7 @@ use kernel::{
     validate::Violations,
     words,
 };
-use runtime::trace;
+use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
@@ -251,13 +251,14 @@ pub async fn get(store: &dyn Store, id: ObjectId) -> Result<ItemDetails, Error> 
 pub async fn create(
     store: &dyn Store,
     economy: &Economy,
-    seller: Caller,
+    context: &Context<Caller>,
     (new, key): (NewItem, Option<Key>),
 ) -> Result<Item, Error> {
+    let seller = &context.caller;
     let claim = key.map(|key| Claim::new(seller.id, CREATE, key, &new));
     let item = new.listed(seller.id, time::now());
     let id = item.id;
-    let created = store.create_item(&seller, item, claim);
+    let created = store.create_item(seller, item, claim);
     let item = created.instrument(trace::store(store.backend(), "items.create")).await?;
     if item.id == id {
         economy.listed(item.category);

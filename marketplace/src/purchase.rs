@@ -3,7 +3,7 @@
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
 use kernel::{Caller, Error, Kind, Money, words};
-use runtime::trace;
+use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
 use tracing::Instrument;
@@ -153,10 +153,10 @@ impl From<PurchaseError> for Error {
 pub async fn purchase(
     store: &dyn Store,
     economy: &Economy,
-    buyer: Caller,
+    context: &Context<Caller>,
     (order, key): (Order, Option<Key>),
 ) -> Result<Sale, Error> {
-    let attempt = Attempt::new(buyer, order, key);
+    let attempt = Attempt::new(context.caller.clone(), order, key);
     let transaction_id = attempt.transaction_id;
     let sale = store.purchase(attempt).instrument(trace::store(store.backend(), "purchases.make")).await??;
     // A retry is told of the first attempt's transaction: no money moved this time.

@@ -7,7 +7,7 @@ use kernel::{
     Caller, Currency, Error, Money, Page, PageInfo,
     money::{ParseMoneyError, UnknownCurrency},
 };
-use runtime::trace;
+use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -154,14 +154,14 @@ pub struct EntryPage {
 }
 
 /// The caller's wallet; a first look opens it.
-pub async fn get(store: &dyn Store, owner: Caller) -> Result<Wallet, Error> {
-    Ok(store.wallet(&owner).instrument(trace::store(store.backend(), "wallets.get")).await?)
+pub async fn get(store: &dyn Store, context: &Context<Caller>) -> Result<Wallet, Error> {
+    Ok(store.wallet(&context.caller).instrument(trace::store(store.backend(), "wallets.get")).await?)
 }
 
 /// A page of the caller's entries; a first look opens the wallet, which is its first entry.
-pub async fn entries(store: &dyn Store, owner: Caller, query: EntryQuery) -> Result<EntryPage, Error> {
+pub async fn entries(store: &dyn Store, context: &Context<Caller>, query: EntryQuery) -> Result<EntryPage, Error> {
     let (entries, total) =
-        store.entries(&owner, query).instrument(trace::store(store.backend(), "wallets.entries")).await?;
+        store.entries(&context.caller, query).instrument(trace::store(store.backend(), "wallets.entries")).await?;
     let next = entries.last().map(|entry| entry.number).filter(|number| *number > 1);
     let page = match query {
         EntryQuery::Page(page) => page,

@@ -22,9 +22,10 @@ const TRACE_CONTEXT: [&str; 2] = [TRACEPARENT, "tracestate"];
 /// How long a call takes at most whose caller does not say.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What goes along with a request, whoever calls.
+/// What goes along with a request. `C` is what is known of who calls: nothing, a [`Caller`], or one perhaps.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub struct Context<C = ()> {
+    pub caller: C,
     /// When its caller has given up.
     pub deadline: Instant,
     identity: Result<Arc<Claims>, Unauthorized>,
@@ -44,6 +45,7 @@ impl Context {
         // A token that is not good proves nothing to the next one either.
         let token = identity.is_ok().then(|| bearer(headers)).flatten();
         Self {
+            caller: (),
             deadline: extensions.get().map_or_else(|| Instant::now() + PATIENCE, |Deadline(at)| *at),
             identity,
             token,
@@ -58,23 +60,43 @@ impl Context {
         Self::new(request.metadata().as_ref(), request.extensions())
     }
 
+    fn with<C>(self, caller: C) -> Context<C> {
+        let Self { caller: (), deadline, identity, token, request_id, trace, notes } = self;
+        Context { caller, deadline, identity, token, request_id, trace, notes }
+    }
+}
+
+impl Context<Caller> {
+    /// Of what no request asks for: a worker's act in somebody's name.
+    pub fn unasked(caller: Caller) -> Self {
+        Context::new(&HeaderMap::new(), &Extensions::new()).with(caller)
+    }
+
+    /// Of an RPC that acts for somebody; UNAUTHENTICATED where there is no token, or none that is good.
+    pub fn required<T>(request: &Request<T>) -> Result<Self, Error> {
+        let context = Context::of(request);
+        let caller = context.claims()?.caller();
+        Ok(context.with(caller))
+    }
+}
+
+impl Context<Option<Caller>> {
+    /// Of an RPC that anybody may call; UNAUTHENTICATED where there is a token that is not good.
+    pub fn optional<T>(request: &Request<T>) -> Result<Self, Error> {
+        let context = Context::of(request);
+        let caller = match context.claims() {
+            Ok(claims) => Some(claims.caller()),
+            Err(Unauthorized::MissingToken) => None,
+            Err(why) => return Err(why.into()),
+        };
+        Ok(context.with(caller))
+    }
+}
+
+impl<C> Context<C> {
     /// What the caller's token says; UNAUTHENTICATED where there is none, or none that is good.
     pub fn claims(&self) -> Result<&Arc<Claims>, Unauthorized> {
         self.identity.as_ref().map_err(|why| *why)
-    }
-
-    /// The caller of what acts for somebody; UNAUTHENTICATED where there is none.
-    pub fn caller(&self) -> Result<Caller, Error> {
-        Ok(self.claims()?.caller())
-    }
-
-    /// The caller where there is a token; UNAUTHENTICATED where it is not good.
-    pub fn viewer(&self) -> Result<Option<Caller>, Error> {
-        match self.claims() {
-            Ok(claims) => Ok(Some(claims.caller())),
-            Err(Unauthorized::MissingToken) => Ok(None),
-            Err(why) => Err(why.into()),
-        }
     }
 
     /// The trace that the request belongs to, as W3C Trace Context writes it.

@@ -6,8 +6,8 @@
 //! | what a token says, and whether it is good | [`Claims`], [`Verifier`] |
 //! | tokens that have ended before they expired | [`ended`] |
 //!
-//! [`identify`] puts the [`Identity`] of a request into its extensions; what needs a user takes it from there by
-//! [`required`], and cannot forget the check.
+//! [`identify`] puts the [`Identity`] of a request into its extensions; what needs a user takes a
+//! [`Context`](crate::context::Context) of a caller, and cannot forget the check.
 
 pub mod ended;
 pub mod keys;
@@ -15,8 +15,8 @@ mod verifier;
 
 use std::sync::Arc;
 
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
-use kernel::{Caller, Error, Kind};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use kernel::{Error, Kind};
 
 use crate::access::Notes;
 
@@ -66,28 +66,6 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>,
     let mut values = headers.get_all(name).iter();
     let first = values.next().map(HeaderValue::to_str).transpose().map_err(|_| Unauthorized::InvalidToken)?;
     if values.next().is_some() { Err(Unauthorized::InvalidToken) } else { Ok(first) }
-}
-
-/// What the token of a call says; UNAUTHENTICATED where there is none, or none that is good.
-pub fn claims(extensions: &Extensions) -> Result<Arc<Claims>, Error> {
-    match extensions.get::<Identity>() {
-        Some(Identity(identity)) => Ok(identity.clone()?),
-        None => Err(Unauthorized::MissingToken.into()),
-    }
-}
-
-/// The caller of a call that acts for somebody; UNAUTHENTICATED where there is none.
-pub fn required(extensions: &Extensions) -> Result<Caller, Error> {
-    Ok(claims(extensions)?.caller())
-}
-
-/// The caller where there is a token; UNAUTHENTICATED where it is not good.
-pub fn optional(extensions: &Extensions) -> Result<Option<Caller>, Error> {
-    match required(extensions) {
-        Ok(caller) => Ok(Some(caller)),
-        Err(error) if error.reason() == Unauthorized::MissingToken.reason() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 impl From<Unauthorized> for Error {

@@ -2,6 +2,7 @@ use std::cmp::Reverse;
 
 use chrono::{TimeDelta, Utc};
 use kernel::{Caller, Currency, Money, Page};
+use runtime::context::Context;
 use uuid::Uuid;
 
 use super::{buy, draft, economy, first_page, sell, usd, user};
@@ -22,7 +23,8 @@ pub(crate) async fn a_created_item_is_read_back(store: &dyn Store) {
         is_premium: true,
         tags: vec!["b \"x\"".to_owned(), "a".to_owned()],
     };
-    let created = item::create(store, &economy(), seller.clone(), (new.clone(), None)).await.expect("creates");
+    let created =
+        item::create(store, &economy(), &Context::unasked(seller.clone()), (new.clone(), None)).await.expect("creates");
     let read = item::get(store, created.id).await.expect("is there");
     assert_eq!(read.item, created);
     assert_eq!((created.name, created.description, created.tags), (new.name, new.description, new.tags));
