@@ -83,5 +83,9 @@ fn business() -> OpenApiRouter<Arc<App>> {
 }
 
 fn ops() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(ops::index)).routes(routes!(ops::status)).routes(routes!(ops::metrics))
+    OpenApiRouter::new()
+        .routes(routes!(ops::index))
+        .routes(routes!(ops::status))
+        .routes(routes!(ops::health))
+        .routes(routes!(ops::metrics))
 }

@@ -25,7 +25,7 @@ pub(crate) const TRACE_ONLY: &str = "otel";
 pub const TRACEPARENT: &str = "traceparent";
 
 /// What asks how a process is, every second or so: nobody wants to see that as a trace.
-const OPERATIONS: [&str; 3] = ["/grpc.health.v1.Health/", "/metrics", "/status"];
+const OPERATIONS: [&str; 4] = ["/grpc.health.v1.Health/", "/health", "/metrics", "/status"];
 
 /// Whether traces are sent. (`tracing::enabled!` would tell too, but leaves its verdict about one span behind for the
 /// next, where layers have filters of their own.)

@@ -1,4 +1,4 @@
-//! `/`, `/status`, `/metrics`, and what stands around `/docs`.
+//! `/`, `/status` and `/health`, `/metrics`, and what stands around `/docs`.
 
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
@@ -175,6 +175,20 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         unavailable: unavailable.into_iter().map(|(_, name)| name).collect(),
     };
     (code, Json(body))
+}
+
+/// How the system is, as others call it
+///
+/// The same as `/status`.
+#[utoipa::path(
+    get, path = "/health", tag = "operations",
+    responses(
+        (status = OK, description = "Every service has a live replica: healthy or degraded", body = SystemStatus),
+        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica", body = SystemStatus)
+    )
+)]
+pub(super) async fn health(app: State) -> (StatusCode, Json<SystemStatus>) {
+    status(app).await
 }
 
 /// Metrics for Prometheus
