@@ -14,6 +14,7 @@ use proto::{
 use runtime::{
     identity::{Ended, SigningKeys, Verifier},
     metrics::Metrics,
+    tasks::{Board, Task, Tasks},
 };
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,7 +28,7 @@ use crate::{
     config::{Options, Replicas},
     error::Problem,
     in_flight::InFlight,
-    rate_limit::Limit,
+    rate_limit::{Limit, SWEEP},
     redis::Redis,
     routes,
 };
@@ -113,8 +114,6 @@ impl App {
         let trusted_proxies: Arc<[IpNet]> = options.trusted_proxies.into();
         let call_limit = Arc::new(Limit::new(options.rate_limit, Arc::clone(&trusted_proxies), redis.as_ref()));
         let guesses = Arc::new(Guesses::new(options.auth_rate_limit, redis.as_ref()));
-        tasks.spawn(Arc::clone(&call_limit).sweep(shutdown.clone()));
-        tasks.spawn(Arc::clone(&guesses).sweep(shutdown.clone()));
         Ok(Arc::new(Self {
             instance,
             auth: Auth::new(keys, verifier, options.jwt_ttl),
@@ -186,11 +185,15 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     let _drop_guard = drained.clone().drop_guard();
     let limits = settings.options.limits();
     let app = App::new(settings, &drained)?;
+    let mut background = Tasks::new(&Board::new(&app.metrics), &app.metrics, &drained);
+    let (callers, guessers) = (Task::every("forget_callers", SWEEP), Task::every("forget_guessers", SWEEP));
+    background.start(callers, Arc::clone(&app.call_limit), |limit| async move { limit.sweep() });
+    background.start(guessers, Arc::clone(&app.guesses), |guesses| async move { guesses.sweep() });
     let cache = app.cache.backend();
     tracing::info!(instance = app.instance, address = %listener.local_addr()?, cache, "listening");
     runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), limits, shutdown).await;
     drained.cancel();
     app.tasks.close();
-    app.tasks.wait().await;
+    tokio::join!(app.tasks.wait(), background.ended());
     Ok(())
 }
