@@ -1,13 +1,19 @@
 //! How the end of a token reaches everybody: each replica looks at the store all the time, and tells whoever watches.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt, stream};
 use kernel::time;
 use proto::accounts as pb;
 use runtime::identity::{News, Verifier};
-use storage::sweep::BATCH;
+use storage::{
+    sweep,
+    sweep::{BATCH, Forgotten},
+};
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -17,7 +23,7 @@ use crate::{Store, store};
 
 /// How often the store is looked at, unless something ended right here; with the way to whoever watches well within the
 /// second after which a token is refused everywhere, and within `runtime::identity::ended::HEARTBEAT`.
-const INTERVAL: Duration = Duration::from_millis(200);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(200);
 /// How far back each look goes: a transaction may commit later than it took its time, and clocks of replicas differ.
 const OVERLAP: Duration = Duration::from_secs(60);
 /// News that wait for one who watches; who lags behind more is sent away, and begins anew.
@@ -30,13 +36,21 @@ pub(crate) struct Ends {
     store: Store,
     verifier: Verifier,
     news: broadcast::Sender<Arc<News>>,
-    looks: Notify,
+    looks: Arc<Notify>,
+    since: Mutex<DateTime<Utc>>,
     shutdown: CancellationToken,
 }
 
 impl Ends {
     pub(crate) fn new(store: Store, verifier: Verifier, shutdown: CancellationToken) -> Self {
-        Self { store, verifier, news: broadcast::Sender::new(QUEUE), looks: Notify::new(), shutdown }
+        Self {
+            store,
+            verifier,
+            news: broadcast::Sender::new(QUEUE),
+            looks: Arc::default(),
+            since: Mutex::default(),
+            shutdown,
+        }
     }
 
     /// Something ended right here: look at once.
@@ -44,27 +58,22 @@ impl Ends {
         self.looks.notify_one();
     }
 
-    /// Looks until shutdown.
-    pub(crate) async fn follow(&self) {
-        let mut since = DateTime::UNIX_EPOCH;
-        while !self.shutdown.is_cancelled() {
-            let begin = time::now();
-            match self.store.ended_since(since.timestamp_micros()).await {
-                Ok(ended) => {
-                    let news = self.verifier.ended().learn(known(ended), self.verifier.clock().unix_seconds());
-                    // Also where there are none: that says so. An error means that nobody watches.
-                    let _ = self.news.send(Arc::new(news));
-                    since = begin - OVERLAP;
-                }
-                // Whoever watches hears nothing, and knows what that means.
-                Err(error) => tracing::debug!(%error, "cannot tell which tokens have ended"),
-            }
-            tokio::select! {
-                () = self.shutdown.cancelled() => {}
-                () = self.looks.notified() => {}
-                () = tokio::time::sleep(INTERVAL) => {}
-            }
-        }
+    /// What makes it look at once.
+    pub(crate) fn looks(&self) -> Arc<Notify> {
+        Arc::clone(&self.looks)
+    }
+
+    /// Looks at the store, and tells whoever watches what has ended since the last time.
+    pub(crate) async fn follow(&self) -> Result<&'static str, store::Error> {
+        let begin = time::now();
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        // While this fails, whoever watches hears nothing, and knows what that means.
+        let ended = self.store.ended_since(since.timestamp_micros()).await?;
+        let news = self.verifier.ended().learn(known(ended), self.verifier.clock().unix_seconds());
+        // Also where there are none: that says so. An error means that nobody watches.
+        let _ = self.news.send(Arc::new(news));
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = begin - OVERLAP;
+        Ok("looked")
     }
 
     /// All that is known, once this replica knows it, and then all that comes, until shutdown or until whoever watches
@@ -86,9 +95,9 @@ impl Ends {
         told.flat_map(|news| stream::iter(messages(&news).map(Ok).collect::<Vec<_>>()))
     }
 
-    /// Forgets expired tokens until shutdown.
-    pub(crate) async fn sweep(&self) {
-        storage::sweep(|_| self.store.sweep(self.verifier.clock().unix_seconds(), BATCH as i64), &self.shutdown).await;
+    /// Forgets expired tokens.
+    pub(crate) async fn sweep(&self) -> Result<Forgotten, store::Error> {
+        sweep(|| self.store.sweep(self.verifier.clock().unix_seconds(), BATCH as i64)).await
     }
 }
 

@@ -18,7 +18,11 @@
 use std::sync::Arc;
 
 use proto::accounts::accounts_server::{AccountsServer, SERVICE_NAME};
-use runtime::{identity::Verifier, replica::Replica};
+use runtime::{identity::Verifier, replica::Replica, tasks::Task};
+use storage::{
+    lease::{self, Lease},
+    sweep,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -66,10 +70,18 @@ pub async fn serve(
     let accounts = Accounts { store: store.clone(), passwords, ends: Arc::clone(&ends) };
     let mut routes = RoutesBuilder::default();
     routes.add_service(AccountsServer::new(accounts).max_decoding_message_size(MAX_REQUEST_BYTES));
-    let (served, (), ()) = tokio::join!(
-        replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown),
-        ends.follow(),
-        ends.sweep(),
-    );
-    served
+
+    let lease = Lease::new(store.leases(), lease::TASKS, instance.as_str());
+    let mut tasks = replica.tasks(&shutdown);
+    tasks.start(Task::every("lease", lease::RENEWAL), lease.clone(), |lease| async move { lease.keep().await });
+    let follow = Task::every("follow_ends", ends::INTERVAL).woken_by(ends.looks());
+    tasks.start(follow, Arc::clone(&ends), |ends| async move { ends.follow().await });
+    let forget = Task::every("forget_ended_tokens", sweep::INTERVAL).only_while(lease.gate());
+    tasks.start(forget, ends, |ends| async move { ends.sweep().await });
+    let background = async {
+        tasks.ended().await;
+        lease.release().await;
+    };
+    let serving = replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown);
+    tokio::join!(serving, background).0
 }

@@ -13,8 +13,13 @@
 
 use std::sync::Arc;
 
+use kernel::time;
 use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
-use runtime::{identity::Verifier, replica::Replica};
+use runtime::{identity::Verifier, replica::Replica, tasks::Task};
+use storage::{
+    lease::{self, Lease},
+    sweep,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -55,9 +60,15 @@ pub async fn serve(
     let replica = Replica::new("discourse", SERVICE, instance.clone(), store.backend(), pool, verifier).await?;
     let mut routes = RoutesBuilder::default();
     routes.add_service(DiscourseServer::new(Service(Arc::clone(&store))).max_decoding_message_size(MAX_REQUEST_BYTES));
-    let (served, ()) = tokio::join!(
-        replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
-        storage::sweep(|at| store.forget_outcomes(at), &shutdown),
-    );
-    served
+    let lease = Lease::new(store.leases(), lease::TASKS, instance.as_str());
+    let mut tasks = replica.tasks(&shutdown);
+    tasks.start(Task::every("lease", lease::RENEWAL), lease.clone(), |lease| async move { lease.keep().await });
+    let forget = Task::every("forget_outcomes", sweep::INTERVAL).only_while(lease.gate());
+    tasks.start(forget, Arc::clone(&store), |store| async move { sweep(|| store.forget_outcomes(time::now())).await });
+    let background = async {
+        tasks.ended().await;
+        lease.release().await;
+    };
+    let serving = replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown);
+    tokio::join!(serving, background).0
 }

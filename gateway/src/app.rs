@@ -104,8 +104,6 @@ impl App {
         let trusted_proxies: Arc<[IpNet]> = options.trusted_proxies.into();
         let call_limit = Arc::new(Limit::new(options.rate_limit, Arc::clone(&trusted_proxies), redis.as_ref()));
         let guesses = Arc::new(Guesses::new(options.auth_rate_limit, redis.as_ref()));
-        tasks.spawn(Arc::clone(&call_limit).sweep(shutdown.clone()));
-        tasks.spawn(Arc::clone(&guesses).sweep(shutdown.clone()));
         Ok(Arc::new(Self {
             instance,
             auth: Auth::new(keys, verifier, options.jwt_ttl),

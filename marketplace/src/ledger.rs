@@ -5,17 +5,19 @@
 //! each currency at every instant. An account's postings are numbered from 1 without a gap, and each keeps the balance
 //! that it left: so a page of them is a range of numbers, and each can be held against the one before.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use kernel::{Currency, Money, words};
-use opentelemetry::{
-    KeyValue,
-    metrics::{Gauge, Meter},
-};
-use tokio_util::sync::CancellationToken;
+use opentelemetry::{KeyValue, metrics::Meter};
+use runtime::tasks::{Task, Tasks};
+use storage::lease::Lease;
 
-use crate::store::Store;
+use crate::store::{Error, Store};
 
 /// The owner of the account that issues money; users are UUIDs, so that none can be called so.
 pub const TREASURY: &str = "treasury";
@@ -141,34 +143,46 @@ impl Audit {
     }
 }
 
-/// Records the metric `ledger_imbalance` of each currency every 5 s until `shutdown`.
-pub async fn watch(store: &dyn Store, meter: &Meter, shutdown: &CancellationToken) {
-    let gauge = meter
-        .i64_gauge("ledger_imbalance")
+/// The sum over all accounts in each currency, as it was when it was last added up here.
+#[derive(Clone, Debug, Default)]
+struct Sums(Arc<Mutex<Vec<(Currency, i64)>>>);
+
+/// Adds the ledger up every 5 s where this replica has the `lease`, and tells the metric `ledger_imbalance` of it: of all
+/// replicas one has that metric.
+pub(crate) fn watch(store: Arc<dyn Store>, meter: &Meter, tasks: &mut Tasks, lease: &Lease) {
+    let sums = Sums::default();
+    let (latest, is_ours) = (sums.clone(), lease.gate());
+    meter
+        .i64_observable_gauge("ledger_imbalance")
         .with_description("Sum over all accounts, treasury included, in minor units; anything but 0 is a bug")
+        .with_callback(move |observer| {
+            for (currency, sum) in latest.get().iter().filter(|_| is_ours()) {
+                observer.observe(*sum, &[KeyValue::new("currency", currency.code())]);
+            }
+        })
         .build();
-    let forever = async {
-        loop {
-            record(store, &gauge).await;
-            tokio::time::sleep(INTERVAL).await;
-        }
-    };
-    let _: Option<()> = shutdown.run_until_cancelled(forever).await;
+    let add_up = Task::every("ledger_sum", INTERVAL).only_while(lease.gate()).degrades("the ledger is not added up");
+    tasks.start(add_up, (store, sums), |(store, sums)| async move { sums.renew(&*store).await });
 }
 
-async fn record(store: &dyn Store, gauge: &Gauge<i64>) {
-    let imbalance = match store.imbalance().await {
-        Ok(imbalance) => imbalance,
-        // That the store is down is for the health check to say.
-        Err(error) => return tracing::debug!(%error, "the ledger could not be added up"),
-    };
-    for (currency, sum) in imbalance {
-        if sum != 0 {
+impl Sums {
+    async fn renew(&self, store: &dyn Store) -> Result<&'static str, Error> {
+        let imbalance = store.imbalance().await?;
+        for (currency, sum) in imbalance.iter().filter(|(_, sum)| *sum != 0) {
             tracing::error!(%currency, sum, "the ledger does not balance");
         }
-        let sum = i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
-        gauge.record(sum, &[KeyValue::new("currency", currency.code())]);
+        let balances = imbalance.iter().all(|(_, sum)| *sum == 0);
+        *self.get() = imbalance.into_iter().map(|(currency, sum)| (currency, clamped(sum))).collect();
+        Ok(if balances { "it balances" } else { "it does not balance" })
     }
+
+    fn get(&self) -> MutexGuard<'_, Vec<(Currency, i64)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn clamped(sum: i128) -> i64 {
+    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
 }
 
 #[cfg(test)]

@@ -17,7 +17,11 @@
 use std::sync::Arc;
 
 use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
-use runtime::{identity::Verifier, replica::Replica};
+use runtime::{identity::Verifier, replica::Replica, tasks::Task};
+use storage::{
+    lease::{self, Lease},
+    sweep,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -66,15 +70,19 @@ pub async fn serve(
     let service = Service { store: Arc::clone(&store), economy: Economy::new(&meter) };
     let mut routes = RoutesBuilder::default();
     routes.add_service(MarketplaceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES));
-    let serving = async {
-        tokio::join!(
-            replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown.clone()),
-            ledger::watch(&*store, &meter, &shutdown),
-            storage::sweep(|at| store.forget_outcomes(at), &shutdown),
-        )
+    let lease = Lease::new(store.leases(), lease::TASKS, instance.as_str());
+    let mut tasks = replica.tasks(&shutdown);
+    tasks.start(Task::every("lease", lease::RENEWAL), lease.clone(), |lease| async move { lease.keep().await });
+    ledger::watch(Arc::clone(&store), &meter, &mut tasks, &lease);
+    let forget = Task::every("forget_outcomes", sweep::INTERVAL).only_while(lease.gate());
+    tasks.start(forget, Arc::clone(&store), |store| async move { sweep(|| store.forget_outcomes(time::now())).await });
+    let background = async {
+        tasks.ended().await;
+        lease.release().await;
     };
+    let serving = replica.serve(listener, routes, proto::FILE_DESCRIPTOR_SET, checks, shutdown);
     tokio::select! {
-        (served, (), ()) = serving => served,
+        (served, ()) = async { tokio::join!(serving, background) } => served,
         unusable = store.unusable() => Err(unusable),
     }
 }

@@ -8,6 +8,7 @@
 //! | who calls, as the wire tells it; how many of each | [`identity`], [`counts`] |
 //! | the one table from error kinds to gRPC and HTTP | [`status`] |
 //! | whether the store answers | [`health`] |
+//! | what a process does without being asked to | [`tasks`] |
 //! | metrics, logs and traces | [`metrics`], [`telemetry`], [`access`], [`trace`] |
 
 pub mod access;
@@ -25,6 +26,7 @@ pub mod replica;
 pub mod server;
 pub mod shutdown;
 pub mod status;
+pub mod tasks;
 pub mod telemetry;
 pub mod threads;
 pub mod trace;

@@ -36,6 +36,7 @@ use crate::{
     protocol,
     server::{self, Limits},
     status::refuse,
+    tasks::{Board, TaskStatus, Tasks},
 };
 
 /// Calls at once on one connection. A gateway has one connection, and reads what it is answered.
@@ -51,6 +52,7 @@ pub struct Replica {
     health: Health,
     metrics: Metrics,
     verifier: Verifier,
+    tasks: Board,
     started: Instant,
 }
 
@@ -72,12 +74,18 @@ impl Replica {
             let health = health.clone();
             move || health.condition() == Condition::Healthy
         });
-        Ok(Self { instance, backend, health, metrics, verifier, started: Instant::now() })
+        let tasks = Board::new(&metrics);
+        Ok(Self { instance, backend, health, metrics, verifier, tasks, started: Instant::now() })
     }
 
     /// What it counts itself by.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What it does without being asked to, until `shutdown`.
+    pub fn tasks(&self, shutdown: &CancellationToken) -> Tasks {
+        Tasks::new(&self.tasks, &self.metrics, shutdown)
     }
 
     /// Serves the replica's own gRPC service, `routes`, until `shutdown`, then finishes the calls in flight. `checks` read
@@ -150,7 +158,7 @@ impl Replica {
 struct StatusBody {
     service: &'static str,
     instance: String,
-    /// `healthy`, `degraded` (reads are served, or a token that ended may still pass) or `unhealthy`.
+    /// `healthy`, `degraded` (reads are served, or something else than calls goes wrong) or `unhealthy`.
     status: &'static str,
     /// Why it is not healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,13 +168,18 @@ struct StatusBody {
     backend: &'static str,
     version: &'static str,
     uptime_seconds: u64,
+    /// What it does without being asked to.
+    tasks: Vec<TaskStatus>,
 }
 
 async fn status(State(replica): State<Replica>) -> (StatusCode, Json<StatusBody>) {
     let (condition, knows_ends) = (replica.health.condition(), replica.verifier.ended().is_current());
     let (code, status, reason) = match condition {
-        Condition::Healthy if knows_ends => (StatusCode::OK, "healthy", None),
-        Condition::Healthy => (StatusCode::OK, "degraded", Some("which tokens have ended is not known")),
+        Condition::Healthy if !knows_ends => (StatusCode::OK, "degraded", Some("which tokens have ended is not known")),
+        Condition::Healthy => match replica.tasks.degraded() {
+            None => (StatusCode::OK, "healthy", None),
+            reason => (StatusCode::OK, "degraded", reason),
+        },
         Condition::Degraded => (StatusCode::OK, "degraded", Some("the store cannot be written to")),
         Condition::Unhealthy => (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", Some("the store cannot be read")),
     };
@@ -179,6 +192,7 @@ async fn status(State(replica): State<Replica>) -> (StatusCode, Json<StatusBody>
         backend: replica.backend,
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: replica.started.elapsed().as_secs(),
+        tasks: replica.tasks.status(),
     };
     (code, Json(body))
 }

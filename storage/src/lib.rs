@@ -5,15 +5,21 @@
 //! | where embedded stores are, whose that is, and who may read it | [`data_dir`] |
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
 //! | what a call with an `Idempotency-Key` was told the first time, and for how long | [`idempotency`] |
+//! | who of all replicas does what only one is to do | [`lease`] |
 //! | PostgreSQL: connections, schema, time limits | [`postgres`] |
+//! | MongoDB: leases, what its errors mean | [`mongo`] |
 //! | how what does not count any more is forgotten | [`sweep`](mod@sweep) |
 //! | how a database on a server gets ready, and what calls do until it is | [`readiness`] |
 //! | one set of statements for SQLite and PostgreSQL | [`sql`] |
 //! | why a store did not do its work | [`Error`] |
 
+#![expect(clippy::duplicate_mod, reason = "statements for SQLite and PostgreSQL are compiled once for each")]
+
 pub mod data_dir;
 mod error;
 pub mod idempotency;
+pub mod lease;
+pub mod mongo;
 pub mod postgres;
 pub mod readiness;
 pub mod sql;

@@ -6,12 +6,14 @@
 //! | connections, and how a broken one is found | `pool` |
 //! | how the schema gets there | `schema` |
 //! | whether the database can be read and written | `health` |
+//! | who of all replicas does what only one is to do | `lease` |
 //! | a database for one test | `scratch` |
 
 mod health;
+mod lease;
 mod pool;
 mod schema;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod scratch;
 mod url;
 
@@ -21,8 +23,8 @@ use diesel_migrations::EmbeddedMigrations;
 use kernel::PoolState;
 use tokio::time::timeout;
 
-pub use self::pool::Connection;
 use self::pool::Pool;
+pub use self::{lease::statements::fence, pool::Connection};
 use crate::{
     Error,
     readiness::{Failure, Readiness},
@@ -34,13 +36,16 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// What statements are written with that run here: see [`crate::sql`].
 pub mod statements {
     pub use diesel_async::{AsyncPgConnection as Connection, RunQueryDsl};
+
+    /// Milliseconds since the epoch by the server's clock, as it is now and not when the transaction began.
+    pub(crate) const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 }
 
 /// One service's schema in a PostgreSQL database. Cheap to clone; clones share the connections.
 #[derive(Clone)]
 pub struct Postgres {
     pool: Pool,
-    /// Connections that no call waits for: load is not to make a live replica look dead.
+    /// Connections that no call waits for: load is not to make a live replica look dead, nor to cost it its lease.
     checks: Pool,
     readiness: Readiness,
 }
@@ -74,6 +79,12 @@ impl Postgres {
     pub async fn connection(&self) -> Result<Connection<'_>, Error> {
         self.readiness.ready().await?;
         self.pool.get().await
+    }
+
+    /// A connection for checks and leases, once the schema is up to date.
+    async fn check(&self) -> Result<Connection<'_>, Error> {
+        self.readiness.ready().await?;
+        self.checks.get().await
     }
 
     /// The connections.

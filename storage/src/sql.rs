@@ -18,13 +18,14 @@
 
 use std::{
     pin::pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
 use diesel_migrations::EmbeddedMigrations;
 use kernel::PoolState;
 
-use crate::{DataDir, Error, postgres::Postgres, sqlite::Sqlite};
+use crate::{DataDir, Error, lease::Leases, postgres::Postgres, sqlite::Sqlite};
 
 /// A service's SQL database.
 #[derive(Clone)]
@@ -64,6 +65,14 @@ impl Sql {
         match self {
             Self::Embedded(db) => db.pool(),
             Self::Postgres(db) => db.pool(),
+        }
+    }
+
+    /// The leases in it.
+    pub fn leases(&self) -> Arc<dyn Leases> {
+        match self {
+            Self::Embedded(db) => Arc::new(db.clone()),
+            Self::Postgres(db) => Arc::new(db.clone()),
         }
     }
 

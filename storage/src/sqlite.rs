@@ -11,10 +11,12 @@
 //! | what is refused: a file of another version's schema | `schema` |
 //! | records of idempotency keys | [`idempotency`] |
 //! | whether the file is read and written, and what is known of damage | `health` |
+//! | who of all replicas does what only one is to do | `lease` |
 
 pub(crate) mod error;
 mod health;
 pub mod idempotency;
+mod lease;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -36,7 +38,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use kernel::PoolState;
 use tokio::sync::Semaphore;
 
-pub use self::error::Error;
+pub use self::{error::Error, lease::statements::fence};
 use self::{health::Health, writer::Writer};
 use crate::data_dir::{self, DataDir};
 
@@ -96,6 +98,7 @@ impl Sqlite {
                 schema::refuse_foreign(connection, &migrations)?;
                 connection.run_pending_migrations(migrations)?;
                 connection.batch_execute(health::TABLE)?;
+                connection.batch_execute(lease::TABLE)?;
                 Ok::<_, Box<dyn StdError + Send + Sync>>(())
             })
             .map_err(|e| failed(e.to_string()))?;

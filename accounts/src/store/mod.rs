@@ -5,9 +5,11 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::{Error as CallError, PoolState};
-use storage::{DataDir, Migrations, Sql, data_dir, sql};
+use storage::{DataDir, Migrations, Sql, data_dir, lease::Leases, sql};
 use uuid::Uuid;
 
 use crate::account::{Account, Refusal};
@@ -95,6 +97,7 @@ impl Store {
 
     pub fn backend(&self) -> &'static str { self.0.backend() }
     pub fn pool(&self) -> PoolState { self.0.pool() }
+    pub fn leases(&self) -> Arc<dyn Leases> { self.0.leases() }
     pub async fn check_read(&self) -> Result<(), storage::Error> { self.0.check_read().await }
     pub async fn check_write(&self, replica: &str) -> Result<(), storage::Error> { self.0.check_write(replica).await }
 

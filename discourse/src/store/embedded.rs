@@ -1,5 +1,7 @@
 //! The embedded store: SQLite in one file, through `storage::sqlite`.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sqlite::Sqlite as Backend};
@@ -8,6 +10,7 @@ use kernel::PoolState;
 use storage::{
     DataDir,
     idempotency::{Claim, Never, Options, Retention},
+    lease::Leases,
     sqlite::{Sqlite, idempotency},
 };
 use uuid::Uuid;
@@ -83,6 +86,10 @@ impl Store for Embedded {
 
     fn pool(&self) -> PoolState {
         self.db.pool()
+    }
+
+    fn leases(&self) -> Arc<dyn Leases> {
+        Arc::new(self.db.clone())
     }
 
     async fn check_read(&self) -> Result<(), Error> {

@@ -8,6 +8,7 @@ use kernel::PoolState;
 use storage::{
     data_dir,
     idempotency::{self, Claim, KeyReused, RecallError},
+    lease::Leases,
 };
 use uuid::Uuid;
 
@@ -51,6 +52,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The connections to the store.
     fn pool(&self) -> PoolState;
+
+    /// The leases in it.
+    fn leases(&self) -> Arc<dyn Leases>;
 
     /// Reads the row that [`Self::check_write`] writes, the way that requests read.
     async fn check_read(&self) -> Result<(), Error>;

@@ -12,6 +12,8 @@ mod queries;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
@@ -20,6 +22,7 @@ use futures_util::{FutureExt, TryFutureExt};
 use kernel::PoolState;
 use storage::{
     idempotency::{Claim, Never, Options, Retention},
+    lease::Leases,
     postgres::bounded,
 };
 use uuid::Uuid;
@@ -58,6 +61,10 @@ impl Store for Postgres {
 
     fn pool(&self) -> PoolState {
         self.database.pool()
+    }
+
+    fn leases(&self) -> Arc<dyn Leases> {
+        Arc::new(self.database.clone())
     }
 
     async fn check_read(&self) -> Result<(), Error> {

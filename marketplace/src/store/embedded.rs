@@ -6,6 +6,8 @@ mod purchases;
 mod rows;
 mod schema;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
@@ -14,6 +16,7 @@ use kernel::{Caller, Currency, PoolState};
 use storage::{
     DataDir,
     idempotency::{Claim, Never, Retention},
+    lease::Leases,
     sqlite::{self, Sqlite, idempotency},
 };
 
@@ -59,6 +62,10 @@ impl Store for Embedded {
 
     fn pool(&self) -> PoolState {
         self.db.pool()
+    }
+
+    fn leases(&self) -> Arc<dyn Leases> {
+        Arc::new(self.db.clone())
     }
 
     async fn check_read(&self) -> Result<(), Error> {

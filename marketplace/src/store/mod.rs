@@ -9,6 +9,7 @@ use kernel::{Caller, Currency, Kind, PoolState};
 use storage::{
     data_dir,
     idempotency::{Claim, KeyReused, RecallError},
+    lease::Leases,
 };
 
 use crate::{
@@ -64,6 +65,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The connections to the store.
     fn pool(&self) -> PoolState;
+
+    /// The leases in it.
+    fn leases(&self) -> Arc<dyn Leases>;
 
     /// Ends only where the store never will be of use, with why; a process is to stop then, with that error.
     async fn unusable(&self) -> anyhow::Error {
@@ -129,6 +133,15 @@ pub enum Error {
     /// A bug, or a damaged store.
     #[error("the store failed")]
     Failed(#[source] Cause),
+}
+
+impl From<storage::Error> for Error {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::Unavailable(cause) => Self::Unavailable(cause),
+            storage::Error::Failed(cause) => Self::Failed(cause),
+        }
+    }
 }
 
 impl From<RecallError> for Error {

@@ -39,6 +39,8 @@ use mongodb::{Client, Collection, Database, options::ClientOptions};
 use pool::Pool;
 use storage::{
     idempotency::{Claim, Never, Retention},
+    lease::Leases,
+    mongo::MongoLeases,
     readiness::{NotReady, Readiness},
 };
 use transaction::{Transactions, Work};
@@ -144,6 +146,10 @@ impl Store for Mongo {
 
     fn pool(&self) -> PoolState {
         self.pool.state()
+    }
+
+    fn leases(&self) -> Arc<dyn Leases> {
+        Arc::new(MongoLeases::new(self.health.database(), self.readiness.clone()))
     }
 
     async fn unusable(&self) -> anyhow::Error {

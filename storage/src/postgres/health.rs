@@ -29,8 +29,7 @@ impl Postgres {
     /// Reads the rows that [`Self::check_write`] writes.
     pub async fn check_read(&self) -> Result<(), Error> {
         bounded(async {
-            self.readiness.ready().await?;
-            let mut connection = self.checks.get().await?;
+            let mut connection = self.check().await?;
             diesel::sql_query(READ).get_result::<Newest>(&mut connection).await?;
             Ok(())
         })
@@ -40,8 +39,7 @@ impl Postgres {
     /// Writes a row of `replica`'s own, durably.
     pub async fn check_write(&self, replica: &str) -> Result<(), Error> {
         bounded(async {
-            self.readiness.ready().await?;
-            let mut connection = self.checks.get().await?;
+            let mut connection = self.check().await?;
             diesel::sql_query(WRITE).bind::<Text, _>(replica).execute(&mut connection).await?;
             Ok(())
         })

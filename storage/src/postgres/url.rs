@@ -11,6 +11,8 @@ const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(5), Duration::
 const TCP_TIMEOUT: Duration = Duration::from_secs(4);
 /// The server gives up a statement after this, milliseconds.
 const STATEMENT_TIMEOUT: u32 = 4000;
+/// And a transaction whose client says nothing for so long, milliseconds: what it has locked others wait for.
+const IDLE_IN_TRANSACTION: u32 = 5000;
 
 /// Reads a database's URL; what the URL says itself goes before our defaults. Services that share a database have a
 /// schema each.
@@ -27,7 +29,10 @@ pub(super) fn parse(url: &str, service: &str, schema: &str) -> anyhow::Result<Co
         config.get_ssl_mode() != SslMode::Require,
         "DATABASE_URL must not ask for sslmode=require: there is no TLS"
     );
-    let ours = format!("-c statement_timeout={STATEMENT_TIMEOUT} -c search_path={schema}");
+    let ours = format!(
+        "-c statement_timeout={STATEMENT_TIMEOUT} -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION} \
+         -c search_path={schema}"
+    );
     // The last one counts.
     let options = config.get_options().map_or_else(|| ours.clone(), |theirs| format!("{ours} {theirs}"));
     config.options(options).tcp_user_timeout(TCP_TIMEOUT);
@@ -65,14 +70,20 @@ mod tests {
     fn a_url_may_say_more() {
         for good in ["postgres://ada:pass%40word@db:6432/discourse", "postgresql:///discourse?host=/run/postgresql"] {
             let config = parse(good, "accounts", "accounts").expect("good");
-            assert_eq!(config.get_options(), Some("-c statement_timeout=4000 -c search_path=accounts"));
+            assert_eq!(
+                config.get_options(),
+                Some("-c statement_timeout=4000 -c idle_in_transaction_session_timeout=5000 -c search_path=accounts")
+            );
         }
         let config =
             parse("postgres://db/discourse?options=-c%20statement_timeout%3D9&application_name=x", "orders", "orders")
                 .expect("good");
         assert_eq!(
             config.get_options(),
-            Some("-c statement_timeout=4000 -c search_path=orders -c statement_timeout=9")
+            Some(
+                "-c statement_timeout=4000 -c idle_in_transaction_session_timeout=5000 -c search_path=orders \
+                 -c statement_timeout=9"
+            )
         );
         assert_eq!(config.get_application_name(), Some("x"));
     }

@@ -9,6 +9,9 @@ use diesel::{
     result::{Error, QueryResult},
 };
 
+/// Milliseconds since the epoch by the database's clock: one for all statements of a moment.
+pub(crate) const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+
 /// Runs a query on the spot.
 pub trait RunQueryDsl: Sized {
     /// The number of rows it touched.

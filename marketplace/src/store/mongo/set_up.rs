@@ -12,13 +12,13 @@ use mongodb::{
     error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR},
 };
 
-use storage::readiness::Failure;
+use storage::{mongo::is_duplicate_key, readiness::Failure};
 
 use super::{
     documents::AccountDocument,
     health::Health,
     indexes, time,
-    transaction::{Act, Halt, Transactions, is_duplicate_key},
+    transaction::{Act, Halt, Transactions},
     validators,
 };
 use crate::ledger::TREASURY;

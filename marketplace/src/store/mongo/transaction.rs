@@ -10,10 +10,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use mongodb::{
     Client, ClientSession,
-    error::{self, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT, WriteFailure},
+    error::{self, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
     options::{ReadConcern, TransactionOptions, WriteConcern},
 };
 
+use storage::mongo::is_duplicate_key;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{Collections, DEADLINE, Error};
@@ -21,9 +22,6 @@ use super::{Collections, DEADLINE, Error};
 /// Between tries: doubled from the first to the longest, which is for an act that a replica left open when it died.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
-
-/// Errors of the server by number: <https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml>.
-const DUPLICATE_KEY: i32 = 11000;
 
 /// The work of one transaction: where it reads and writes, and the session that each of its operations must name.
 pub(super) struct Act<'a> {
@@ -169,32 +167,8 @@ impl Halt {
     }
 }
 
-/// Whether a unique index refused an insertion.
-pub(super) fn is_duplicate_key(error: &error::Error) -> bool {
-    match &*error.kind {
-        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
-        ErrorKind::InsertMany(error) => error.write_errors.iter().flatten().any(|error| error.code == DUPLICATE_KEY),
-        _ => false,
-    }
-}
-
-/// Codes of servers that step down, shut down, catch up, are too busy or have no space left; also of what took too long.
-const PASSING: [i32; 16] = [6, 7, 24, 50, 64, 89, 91, 112, 189, 9001, 10107, 11600, 11602, 13435, 13436, 14031];
-
 impl From<error::Error> for Error {
     fn from(error: error::Error) -> Self {
-        let passing = match &*error.kind {
-            ErrorKind::Authentication { .. }
-            | ErrorKind::ConnectionPoolCleared { .. }
-            | ErrorKind::DnsResolve { .. }
-            | ErrorKind::Io(_)
-            | ErrorKind::ServerSelection { .. } => true,
-            ErrorKind::Command(command) => PASSING.contains(&command.code),
-            ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
-            _ => [TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT]
-                .iter()
-                .any(|label| error.contains_label(label)),
-        };
-        if passing { Self::Unavailable(error.into()) } else { Self::Failed(error.into()) }
+        storage::Error::from(error).into()
     }
 }

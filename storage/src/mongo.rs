@@ -1,0 +1,29 @@
+//! MongoDB: what every service does there alike. How a service connects, and what its documents are, is its own.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what the driver's errors mean | `error` |
+//! | who of all replicas does what only one is to do | `lease` |
+//! | a database for one test | `scratch` |
+
+mod error;
+mod lease;
+#[cfg(test)]
+mod scratch;
+
+use std::time::Duration;
+
+pub use self::{
+    error::is_duplicate_key,
+    lease::{MongoLeases, fence},
+};
+use crate::Error;
+
+/// A call takes no longer: the driver waits without limit for a server that is connected and silent.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// `work`, or `Unavailable` after four seconds; what was cut off may still be done.
+async fn bounded<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let late = |_| Err(Error::Unavailable(format!("MongoDB took longer than {TIMEOUT:?}").into()).into());
+    tokio::time::timeout(TIMEOUT, work).await.unwrap_or_else(late)
+}
