@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Kind, validate::Violations, words};
+use kernel::{Caller, Error, Kind, validate::Violations};
+pub use proto::accounts::words::Role;
 use uuid::Uuid;
 
 /// Characters of a username.
@@ -12,14 +13,6 @@ const USERNAME: RangeInclusive<usize> = 3..=64;
 const PASSWORD: RangeInclusive<usize> = 6..=128;
 /// Characters of an e-mail address, by RFC 5321, section 4.5.3.1.3 (a path of 256 octets has two angle brackets).
 const EMAIL: usize = 254;
-
-words! {
-    /// What an account may do beyond its own.
-    Role {
-        /// Everything.
-        Admin = "admin",
-    }
-}
 
 /// Somebody who can log in. It has no `Debug`: the hash is nobody's business.
 #[derive(Clone)]

@@ -1,7 +1,8 @@
 //! Channels, and who may do what in them.
 
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations, words};
+use kernel::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations};
+pub use proto::discourse::words::ChannelType;
 use runtime::trace;
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -9,18 +10,6 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{post::Post, store::Store, topic::Topic};
-
-words! {
-    /// Who may read and post.
-    ChannelType {
-        /// All read, all post.
-        Public = "public",
-        /// Only the creator sees it, reads it and posts.
-        Private = "private",
-        /// All read, only the creator posts.
-        Sovereign = "sovereign",
-    }
-}
 
 /// Name of the RPC that opens one.
 const CREATE: &str = "CreateChannel";

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     channel::{Channel, ChannelError},
     store::Store,
-    topic::Topic,
+    topic::{self, Topic},
 };
 
 /// Name of the RPC that makes one.
@@ -57,7 +57,7 @@ impl NewPost {
         }
         let title = violations.text("title", title, 0..=500);
         let content = violations.text("content", content, 1..=20_000);
-        let topic = topic.unwrap_or_else(|| Topic::of(&title, &content));
+        let topic = topic.unwrap_or_else(|| topic::of(&title, &content));
         Self { channel_id, title, content, topic, is_pinned }
     }
 

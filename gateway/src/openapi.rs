@@ -71,6 +71,7 @@ pub(crate) fn complete(mut api: OpenApi) -> OpenApi {
     let parts = api.components.get_or_insert_default();
     parts.headers.extend(headers());
     parts.examples.extend(problems::examples());
+    example::choose(&mut parts.schemas);
     let schemas = serde_json::to_value(&parts.schemas).unwrap_or_default();
     for item in api.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post, &mut item.put, &mut item.delete].into_iter().flatten() {

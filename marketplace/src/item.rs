@@ -8,8 +8,8 @@ use kernel::{
     Caller, Currency, Error, Kind, Money, Page, PageInfo,
     money::{ParseMoneyError, parse_decimal},
     validate::Violations,
-    words,
 };
+pub use proto::marketplace::words::{Category, ItemSort, ItemStatus};
 use runtime::trace;
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -26,40 +26,6 @@ pub const DESCRIPTION_LENGTH: RangeInclusive<usize> = 1..=5000;
 const TAG_LENGTH: RangeInclusive<usize> = 1..=50;
 /// Tags of an item at most.
 const MAX_TAGS: usize = 20;
-
-words! {
-    /// What kind of thing is for sale.
-    Category {
-        Asset = "asset",
-        Innovation = "innovation",
-        Service = "service",
-        Knowledge = "knowledge",
-    }
-}
-
-words! {
-    /// Where a listing is in its life.
-    ItemStatus {
-        /// Can be bought.
-        Available = "available",
-        /// Was bought.
-        Sold = "sold",
-        /// Held back by its seller.
-        Reserved = "reserved",
-    }
-}
-
-words! {
-    /// The order of a page of listings. Ties are broken by id, newest first.
-    Sort {
-        Newest = "newest",
-        Oldest = "oldest",
-        /// Cheapest first, by [`PriceRank`].
-        Price = "price",
-        /// Dearest first.
-        PriceDesc = "-price",
-    }
-}
 
 /// A listing.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -155,7 +121,7 @@ pub struct ItemFilter {
 #[derive(Clone, Debug)]
 pub struct ItemQuery {
     pub filter: ItemFilter,
-    pub sort: Sort,
+    pub sort: ItemSort,
     pub page: Page,
 }
 

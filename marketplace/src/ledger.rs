@@ -8,11 +8,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use kernel::{Currency, Money, words};
+use kernel::{Currency, Money};
 use opentelemetry::{
     KeyValue,
     metrics::{Gauge, Meter},
 };
+pub use proto::marketplace::words::EntryKind;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;
@@ -22,28 +23,6 @@ pub const TREASURY: &str = "treasury";
 
 /// How often the ledger is added up.
 const INTERVAL: Duration = Duration::from_secs(5);
-
-words! {
-    /// Why an entry was made.
-    EntryKind {
-        /// The treasury opened a wallet.
-        Issue = "issue",
-        /// A buyer paid a seller.
-        Sale = "sale",
-        /// What an order costs was put aside.
-        Settlement = "settlement",
-        /// What was put aside went to its sellers.
-        Release = "release",
-        /// What was put aside went back.
-        Refund = "refund",
-        /// The treasury gave a user what they asked for.
-        Deposit = "deposit",
-        /// The treasury took its share.
-        Tax = "tax",
-        /// From one user to another.
-        Transfer = "transfer",
-    }
-}
 
 /// A change of what one account has of one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +146,7 @@ async fn record(store: &dyn Store, gauge: &Gauge<i64>) {
             tracing::error!(%currency, sum, "the ledger does not balance");
         }
         let sum = i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX });
-        gauge.record(sum, &[KeyValue::new("currency", currency.code())]);
+        gauge.record(sum, &[KeyValue::new("currency", currency.as_str())]);
     }
 }
 

@@ -2,7 +2,8 @@
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Kind, Money, words};
+use kernel::{Caller, Error, Kind, Money};
+pub use proto::marketplace::words::{TransactionStatus, TransactionType};
 use runtime::trace;
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -17,24 +18,6 @@ use crate::{
     store::Store,
     time,
 };
-
-words! {
-    /// Why money changed hands.
-    TransactionType {
-        Purchase = "purchase",
-        Investment = "investment",
-        Trade = "trade",
-    }
-}
-
-words! {
-    /// How far a transaction got.
-    TransactionStatus {
-        Pending = "pending",
-        Completed = "completed",
-        Failed = "failed",
-    }
-}
 
 /// Name of the RPC.
 const RPC: &str = "PurchaseItem";

@@ -7,7 +7,8 @@ use axum::{
     http::{StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use proto::accounts as rpc;
+use kernel::word::UnknownWord;
+use proto::accounts::{self as rpc, words};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -22,14 +23,11 @@ use crate::{
     routes::{
         State,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// What an account may do beyond its own.
-    Role(rpc::Role) { Admin = "admin" }
-}
+pub(crate) type Role = Word<words::Role>;
 
 /// An account as its owner and admins see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -167,13 +165,9 @@ pub(crate) async fn erase_profile(app: State, call: Call) -> Result<StatusCode, 
 
 /// Changes the account `id`.
 pub(super) async fn update(app: &Arc<App>, call: &Call, id: Uuid, change: Change) -> Result<Profile, Problem> {
-    let roles = change.roles.map(|words| {
-        words.iter().map(|word| Ok(word.parse::<Role>().map(rpc::Role::from)?.into())).collect::<Result<Vec<i32>, _>>()
-    });
-    let roles = roles
-        .transpose()
-        .map_err(|error: super::words::NotOneOf| Problem::invalid("roles", error))?
-        .map(|roles| rpc::Roles { roles });
+    let numbers = |words: Vec<String>| words.iter().map(|word| Ok(word.parse::<Role>()?.into())).collect();
+    let roles = change.roles.map(numbers).transpose().map_err(|error: UnknownWord| Problem::invalid("roles", error))?;
+    let roles = roles.map(|roles| rpc::Roles { roles });
     let request = call.request(rpc::UpdateProfileRequest {
         id: id.to_string(),
         first_name: change.first_name,

@@ -1,4 +1,5 @@
 use kernel::Kind;
+use proto::marketplace::words::{Category, ItemStatus};
 
 use super::*;
 
@@ -80,7 +81,7 @@ fn everything_that_is_wrong_with_a_new_item_is_said_at_once() {
 #[test]
 fn a_query_without_filters_is_the_first_page_of_all_newest_first() {
     let query = item_query(pb::ListItemsRequest::default()).expect("valid");
-    assert_eq!((query.sort, query.page), (Sort::Newest, Page { page: 1, limit: 20 }));
+    assert_eq!((query.sort, query.page), (ItemSort::Newest, Page { page: 1, limit: 20 }));
     let ItemFilter { category, status, currency, min_price, max_price, seller_id, buyer_id, is_premium, tag } =
         query.filter;
     assert!(category.is_none() && status.is_none() && currency.is_none() && min_price.is_none());
@@ -106,7 +107,7 @@ fn filters_are_read_and_unspecified_ones_are_none() {
     })
     .expect("valid");
     let rank = |text| PriceRank::parse(text, None).ok();
-    assert_eq!((query.sort, query.page), (Sort::PriceDesc, Page { page: 3, limit: 50 }));
+    assert_eq!((query.sort, query.page), (ItemSort::PriceDesc, Page { page: 3, limit: 50 }));
     let filter = query.filter;
     assert_eq!((filter.category, filter.status), (Some(Category::Innovation), Some(ItemStatus::Reserved)));
     assert_eq!((filter.currency, filter.seller_id, filter.buyer_id), (Some(Currency::Eur), Some(seller), Some(buyer)));

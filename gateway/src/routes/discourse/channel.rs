@@ -9,7 +9,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::discourse as rpc;
+use proto::discourse::{self as rpc, words};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,14 +24,11 @@ use crate::{
         State,
         page::Pagination,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// Who may read and post: public all; private only the creator; sovereign all read, only the creator posts.
-    ChannelType(rpc::ChannelType) { Public = "public", Private = "private", Sovereign = "sovereign" }
-}
+pub(crate) type ChannelType = Word<words::ChannelType>;
 
 /// A place to argue in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -140,7 +137,7 @@ pub(crate) async fn list_channels(
     let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.caller.id), vec![Tag::Channels]);
     let load = || {
         let ListChannels { kind, zone, created_by, page, limit } = query;
-        let kind = kind.map(|kind| rpc::ChannelType::from(kind).into());
+        let kind = kind.map(i32::from);
         let request = call.repeatable(rpc::ListChannelsRequest { r#type: kind, zone, created_by, page, limit });
         let mut client = app.discourse();
         async move { ChannelList::try_from(client.list_channels(request).await?.into_inner()) }
@@ -227,7 +224,7 @@ pub(crate) async fn get_channel(
     let key = Key::get("/discourse/channel/{id}", &path, &query, viewer, vec![Tag::Channel(id)]);
     let load = || {
         let ListPosts { topic, page, limit } = query;
-        let topic = topic.map(|topic| rpc::Topic::from(topic).into());
+        let topic = topic.map(i32::from);
         let request = call.repeatable(rpc::GetChannelRequest { id, topic, page, limit });
         let mut client = app.discourse();
         async move { ChannelPage::try_from(client.get_channel(request).await?.into_inner()) }
@@ -270,7 +267,7 @@ pub(crate) async fn create_channel(
     let request = key.request(&call, |idempotency_key| rpc::CreateChannelRequest {
         name: channel.name.unwrap_or_default(),
         description: channel.description.unwrap_or_default(),
-        r#type: kind.map_or(rpc::ChannelType::Unspecified, rpc::ChannelType::from).into(),
+        r#type: kind.map_or(0, i32::from),
         zone: channel.zone.unwrap_or_default(),
         idempotency_key,
     });

@@ -7,7 +7,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::discourse as rpc;
+use proto::discourse::{self as rpc, words};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,16 +20,11 @@ use crate::{
     routes::{
         State,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// What a post is about.
-    Topic(rpc::Topic) {
-        Economic = "economic", Philosophical = "philosophical", Strategic = "strategic", General = "general"
-    }
-}
+pub(crate) type Topic = Word<words::Topic>;
 
 /// Something said in a channel.
 #[derive(Debug, Serialize, ToSchema)]
@@ -124,7 +119,7 @@ pub(crate) async fn create_post(
         channel_id,
         title: post.title.unwrap_or_default(),
         content: post.content.unwrap_or_default(),
-        topic: topic.map_or(rpc::Topic::Unspecified, rpc::Topic::from).into(),
+        topic: topic.map_or(0, i32::from),
         is_pinned: post.is_pinned.unwrap_or_default(),
         idempotency_key,
     });

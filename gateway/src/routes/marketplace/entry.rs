@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use proto::marketplace as rpc;
+use proto::marketplace::{self as rpc, words};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -20,18 +20,11 @@ use crate::{
         State,
         page::Pagination,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// Why money moved: `issue` when the wallet was opened, `sale` for what was bought or sold.
-    #[schema(example = "sale")]
-    EntryKind(rpc::EntryKind) {
-        Issue = "issue", Sale = "sale", Settlement = "settlement", Release = "release", Refund = "refund",
-        Deposit = "deposit", Tax = "tax", Transfer = "transfer"
-    }
-}
+pub(crate) type EntryKind = Word<words::EntryKind>;
 
 /// A movement of a wallet. In CSV its members are the columns.
 #[derive(Debug, Serialize, ToSchema)]

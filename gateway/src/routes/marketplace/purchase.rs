@@ -3,7 +3,7 @@
 use axum::Json;
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::marketplace as rpc;
+use proto::marketplace::{self as rpc, words};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,20 +20,13 @@ use crate::{
     routes::{
         State,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// Why money changed hands.
-    TransactionType(rpc::TransactionType) { Purchase = "purchase", Investment = "investment", Trade = "trade" }
-}
+pub(crate) type TransactionType = Word<words::TransactionType>;
 
-words! {
-    /// How far a transaction got.
-    #[schema(example = "completed")]
-    TransactionStatus(rpc::TransactionStatus) { Pending = "pending", Completed = "completed", Failed = "failed" }
-}
+pub(crate) type TransactionStatus = Word<words::TransactionStatus>;
 
 /// One sale.
 #[derive(Debug, Serialize, ToSchema)]
@@ -125,7 +118,7 @@ pub(crate) async fn purchase_item(
     check(violations)?;
     let item_id = purchase.item_id.unwrap_or_default().to_ascii_lowercase();
     let tags = vec![Tag::Item(item_id.clone()), Tag::List];
-    let kind = kind.map_or(rpc::TransactionType::Unspecified, rpc::TransactionType::from).into();
+    let kind = kind.map_or(0, i32::from);
     let request =
         key.request(&call, |idempotency_key| rpc::PurchaseItemRequest { item_id, r#type: kind, idempotency_key });
     let mut client = app.marketplace();

@@ -6,7 +6,7 @@ use super::{amounts, attempt, sell, usd, user};
 use crate::{
     deposit::Deposit,
     id,
-    item::{Item, ItemFilter, ItemQuery, Sort},
+    item::{Item, ItemFilter, ItemQuery, ItemSort},
     store::{Error, Store},
     time,
 };
@@ -30,7 +30,7 @@ pub(crate) async fn a_wallet_too_many_is_refused_and_leaves_nothing(store: &dyn 
         let error = kernel::Error::from(error);
         assert_eq!((error.kind(), error.reason()), (Kind::ResourceExhausted, "treasury_exhausted"));
     }
-    let all = ItemQuery { filter: ItemFilter::default(), sort: Sort::Newest, page: Page { page: 1, limit: 20 } };
+    let all = ItemQuery { filter: ItemFilter::default(), sort: ItemSort::Newest, page: Page { page: 1, limit: 20 } };
     assert_eq!(store.list_items(&all).await.expect("lists"), (vec![item], 1));
 }
 
