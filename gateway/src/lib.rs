@@ -32,6 +32,6 @@ mod redis;
 mod routes;
 
 pub use app::{Settings, Stores, serve};
-pub use openapi::openapi;
+pub use routes::description as openapi;
 #[cfg(any(test, fuzzing))]
 pub use routes::fuzzing;

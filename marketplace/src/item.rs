@@ -5,10 +5,11 @@ use std::{collections::HashSet, fmt, ops::RangeInclusive};
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
 use kernel::{
-    Caller, Currency, Error, Kind, Money, Page, PageInfo,
+    Caller, Currency, Error, Money, Page, PageInfo,
     money::{ParseMoneyError, parse_decimal},
     validate::Violations,
 };
+use proto::errors::ITEM_NOT_FOUND;
 pub use proto::marketplace::words::{Category, ItemSort, ItemStatus};
 use runtime::trace;
 use serde::{Deserialize, Serialize};
@@ -134,12 +135,12 @@ pub struct ItemPage {
 
 /// There is no item of that id: `item_not_found`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("there is no such item")]
+#[error("{}", ITEM_NOT_FOUND.meaning())]
 pub struct ItemNotFound;
 
 impl From<ItemNotFound> for Error {
-    fn from(error: ItemNotFound) -> Self {
-        Self::new(Kind::NotFound, "item_not_found", error.to_string())
+    fn from(_: ItemNotFound) -> Self {
+        ITEM_NOT_FOUND.into()
     }
 }
 

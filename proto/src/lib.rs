@@ -4,10 +4,12 @@
 //! |---|---|
 //! | messages, clients, servers of a service | [`accounts`], [`marketplace`], [`discourse`] |
 //! | the words of its enums, as JSON and the stores have them | its module `words`, and [`words`] |
+//! | the code of each error, its kind and its meaning | [`errors`] |
 //! | times | [`time`] |
 //!
 //! The `.proto` files are the documentation; `FILE_DESCRIPTOR_SET` carries them, comments included, to reflection.
 
+pub mod errors;
 pub mod time;
 pub mod words;
 

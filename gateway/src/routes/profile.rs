@@ -8,7 +8,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::word::UnknownWord;
-use proto::accounts::{self as rpc, words};
+use proto::{
+    accounts::{self as rpc, words},
+    errors,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -99,7 +102,8 @@ pub(super) const NEVER_CACHED: NeverCached = [(header::CACHE_CONTROL, "no-store"
 /// Look at your account
 #[utoipa::path(
     get, path = "/profile", tag = "users", security(("bearer" = [])),
-    responses((status = OK, description = "The account", body = Profile), (status = NOT_FOUND, description = "`user_not_found`"))
+    responses((status = OK, description = "The account", body = Profile)),
+    extensions(("x-refusals" = json!([errors::USER_NOT_FOUND])))
 )]
 pub(crate) async fn get_profile(app: State, call: Call) -> Result<(NeverCached, Json<Profile>), Problem> {
     let request = call.repeatable(rpc::GetProfileRequest { id: String::new() });
@@ -113,11 +117,9 @@ pub(crate) async fn get_profile(app: State, call: Call) -> Result<(NeverCached, 
 #[utoipa::path(
     post, path = "/profile", tag = "users", request_body = Change, security(("bearer" = [])),
     responses(
-        (status = OK, description = "The account", body = Profile),
-        (status = FORBIDDEN, description = "`admins_only`"),
-        (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`email_taken`, `last_admin`, `changed_meanwhile`")
-    )
+        (status = OK, description = "The account", body = Profile)
+    ),
+    extensions(("x-refusals" = json!([errors::ADMINS_ONLY, errors::USER_NOT_FOUND, errors::EMAIL_TAKEN, errors::LAST_ADMIN, errors::CHANGED_MEANWHILE])))
 )]
 pub(crate) async fn create_profile(
     app: State,
@@ -131,11 +133,9 @@ pub(crate) async fn create_profile(
 #[utoipa::path(
     put, path = "/profile", tag = "users", request_body = Change, security(("bearer" = [])),
     responses(
-        (status = OK, description = "The account", body = Profile),
-        (status = FORBIDDEN, description = "`admins_only`"),
-        (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`email_taken`, `last_admin`, `changed_meanwhile`")
-    )
+        (status = OK, description = "The account", body = Profile)
+    ),
+    extensions(("x-refusals" = json!([errors::ADMINS_ONLY, errors::USER_NOT_FOUND, errors::EMAIL_TAKEN, errors::LAST_ADMIN, errors::CHANGED_MEANWHILE])))
 )]
 pub(crate) async fn update_profile(
     app: State,
@@ -151,11 +151,9 @@ pub(crate) async fn update_profile(
 #[utoipa::path(
     delete, path = "/profile", tag = "users", security(("bearer" = [])),
     responses(
-        (status = NO_CONTENT, description = "They are gone"),
-        (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`changed_meanwhile`"),
-        (status = SERVICE_UNAVAILABLE, description = "`outcome_unknown`")
-    )
+        (status = NO_CONTENT, description = "They are gone")
+    ),
+    extensions(("x-refusals" = json!([errors::USER_NOT_FOUND, errors::CHANGED_MEANWHILE, errors::OUTCOME_UNKNOWN])))
 )]
 pub(crate) async fn erase_profile(app: State, call: Call) -> Result<StatusCode, Problem> {
     let (mut client, request) = (app.accounts(), call.request(rpc::EraseProfileRequest {}));

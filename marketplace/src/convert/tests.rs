@@ -1,5 +1,7 @@
-use kernel::Kind;
-use proto::marketplace::words::{Category, ItemStatus};
+use proto::{
+    errors::VALIDATION_FAILED,
+    marketplace::words::{Category, ItemStatus},
+};
 
 use super::*;
 
@@ -18,7 +20,7 @@ fn create() -> pb::CreateItemRequest {
 /// What is said to be wrong, as `field: message`; nothing where the request is accepted.
 fn violations<T>(result: Result<T, Error>) -> Vec<String> {
     let Err(error) = result else { return Vec::new() };
-    assert_eq!((error.kind(), error.reason()), (Kind::InvalidArgument, "validation_failed"));
+    assert_eq!(error.code(), VALIDATION_FAILED);
     error.violations().iter().map(|v| format!("{}: {}", v.field, v.message)).collect()
 }
 

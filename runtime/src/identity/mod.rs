@@ -16,14 +16,15 @@ mod verifier;
 use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, header};
-use kernel::{Caller, Error, Kind};
+use kernel::{Caller, Error};
+use proto::errors;
 
 use crate::access::Notes;
 
 pub use self::{
     ended::{Ended, News},
     keys::{Jwk, Jwks, Options, SigningKeys},
-    verifier::{ADMIN, Claims, Unauthorized, Verifier},
+    verifier::{Claims, Unauthorized, Verifier},
 };
 
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
@@ -85,14 +86,14 @@ pub fn required(extensions: &Extensions) -> Result<Caller, Error> {
 pub fn optional(extensions: &Extensions) -> Result<Option<Caller>, Error> {
     match required(extensions) {
         Ok(caller) => Ok(Some(caller)),
-        Err(error) if error.reason() == Unauthorized::MissingToken.reason() => Ok(None),
+        Err(error) if error.code() == errors::MISSING_TOKEN => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 impl From<Unauthorized> for Error {
     fn from(why: Unauthorized) -> Self {
-        Self::new(Kind::Unauthenticated, why.reason(), why.to_string())
+        why.code().into()
     }
 }
 

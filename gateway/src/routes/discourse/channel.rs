@@ -9,7 +9,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::discourse::{self as rpc, words};
+use proto::{
+    discourse::{self as rpc, words},
+    errors,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -207,10 +210,9 @@ impl TryFrom<rpc::GetChannelResponse> for ChannelPage {
     params(("id" = i64, Path, description = "Id of the channel", minimum = 1, example = 7), ListPosts),
     responses(
         (status = OK, description = "The channel and its posts", body = ChannelPage),
-        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so"),
-        (status = FORBIDDEN, description = "`channel_access_denied`"),
-        (status = NOT_FOUND, description = "`channel_not_found`")
-    )
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so")
+    ),
+    extensions(("x-refusals" = json!([errors::CHANNEL_ACCESS_DENIED, errors::CHANNEL_NOT_FOUND])))
 )]
 pub(crate) async fn get_channel(
     app: State,

@@ -7,7 +7,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::discourse::{self as rpc, words};
+use proto::{
+    discourse::{self as rpc, words},
+    errors,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -100,10 +103,9 @@ pub(crate) struct NewPost {
     post, path = "/discourse/post", tag = "discourse", request_body = NewPost, security(("bearer" = [])),
     params(IdempotencyKey),
     responses(
-        (status = CREATED, description = "The post", body = Post, headers(("Location" = String, description = "Path of the channel, at the post"))),
-        (status = FORBIDDEN, description = "`channel_access_denied`, `pin_denied`"),
-        (status = NOT_FOUND, description = "`channel_not_found`")
-    )
+        (status = CREATED, description = "The post", body = Post, headers(("Location" = String, description = "Path of the channel, at the post")))
+    ),
+    extensions(("x-refusals" = json!([errors::CHANNEL_ACCESS_DENIED, errors::PIN_DENIED, errors::CHANNEL_NOT_FOUND])))
 )]
 pub(crate) async fn create_post(
     app: State,

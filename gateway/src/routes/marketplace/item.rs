@@ -9,7 +9,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::marketplace::{self as rpc, words};
+use proto::{
+    errors,
+    marketplace::{self as rpc, words},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -251,9 +254,9 @@ impl TryFrom<rpc::GetItemResponse> for ItemPage {
     params(("id" = String, Path, description = "ObjectId of the item", pattern = "^[0-9a-fA-F]{24}$", example = "6560f0a3c5d1e80001a2b3c4")),
     responses(
         (status = OK, description = "The listing", body = ItemPage),
-        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so"),
-        (status = NOT_FOUND, description = "`item_not_found`")
-    )
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so")
+    ),
+    extensions(("x-refusals" = json!([errors::ITEM_NOT_FOUND])))
 )]
 pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>) -> Result<Response, Problem> {
     // It depends on the list too: the seller's counts change with every listing and sale of theirs.
@@ -318,9 +321,9 @@ impl NewItem {
     post, path = "/marketplace/item", tag = "marketplace", request_body = NewItem, security(("bearer" = [])),
     params(IdempotencyKey),
     responses(
-        (status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing"))),
-        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
-    )
+        (status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing")))
+    ),
+    extensions(("x-refusals" = json!([errors::TREASURY_EXHAUSTED])))
 )]
 pub(crate) async fn create_item(
     app: State,

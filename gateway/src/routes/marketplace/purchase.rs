@@ -3,7 +3,10 @@
 use axum::Json;
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::marketplace::{self as rpc, words};
+use proto::{
+    errors,
+    marketplace::{self as rpc, words},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -101,11 +104,9 @@ pub(crate) struct Purchase {
     post, path = "/marketplace/purchase", tag = "marketplace", request_body = NewPurchase, security(("bearer" = [])),
     params(IdempotencyKey),
     responses(
-        (status = OK, description = "The purchase", body = Purchase),
-        (status = NOT_FOUND, description = "`item_not_found`"),
-        (status = CONFLICT, description = "`item_not_available`, `own_item`, `insufficient_funds`"),
-        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
-    )
+        (status = OK, description = "The purchase", body = Purchase)
+    ),
+    extensions(("x-refusals" = json!([errors::ITEM_NOT_FOUND, errors::ITEM_NOT_AVAILABLE, errors::OWN_ITEM, errors::INSUFFICIENT_FUNDS, errors::TREASURY_EXHAUSTED])))
 )]
 pub(crate) async fn purchase_item(
     app: State,

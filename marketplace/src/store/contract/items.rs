@@ -2,6 +2,7 @@ use std::cmp::Reverse;
 
 use chrono::{TimeDelta, Utc};
 use kernel::{Caller, Currency, Money, Page};
+use proto::errors::ITEM_NOT_FOUND;
 use uuid::Uuid;
 
 use super::{buy, draft, economy, first_page, sell, usd, user};
@@ -34,7 +35,7 @@ pub(crate) async fn a_created_item_is_read_back(store: &dyn Store) {
 pub(crate) async fn an_unknown_item_is_none(store: &dyn Store) {
     assert_eq!(store.item(id::next()).await.expect("no failure"), None);
     let error = item::get(store, id::next()).await.expect_err("not there");
-    assert_eq!((error.kind(), error.reason()), (kernel::Kind::NotFound, "item_not_found"));
+    assert_eq!(error.code(), ITEM_NOT_FOUND);
 }
 
 pub(crate) async fn a_sellers_counts_follow_listings_and_sales(store: &dyn Store) {
