@@ -73,10 +73,9 @@ lint:
 fmt:
 	cargo fmt --all
 
-# Renews docs/openapi.json from the code.
+# Renews docs/openapi.json and docs/errors.md from the code.
 openapi:
-	cargo build --package capsim
-	cargo run --quiet --package capsim -- openapi > docs/openapi.json
+	RENEW=1 cargo test --quiet --package gateway --test openapi
 
 # Takes the pictures of the README.
 pictures: web

@@ -1,9 +1,11 @@
 //! What an account is, its limits, and who may change what of it. Pure: no store, no clock.
 
-use std::ops::RangeInclusive;
+use std::{fmt, ops::RangeInclusive};
 
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Kind, validate::Violations, words};
+use kernel::{Caller, Error, error::Code, validate::Violations};
+pub use proto::accounts::words::Role;
+use proto::errors;
 use uuid::Uuid;
 
 /// Characters of a username.
@@ -12,14 +14,6 @@ const USERNAME: RangeInclusive<usize> = 3..=64;
 const PASSWORD: RangeInclusive<usize> = 6..=128;
 /// Characters of an e-mail address, by RFC 5321, section 4.5.3.1.3 (a path of 256 octets has two angle brackets).
 const EMAIL: usize = 254;
-
-words! {
-    /// What an account may do beyond its own.
-    Role {
-        /// Everything.
-        Admin = "admin",
-    }
-}
 
 /// Somebody who can log in. It has no `Debug`: the hash is nobody's business.
 #[derive(Clone)]
@@ -66,42 +60,47 @@ pub struct Change {
 }
 
 /// Why an act on an account is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    #[error("the username is taken")]
     UsernameTaken,
-    #[error("the e-mail address is taken")]
     EmailTaken,
-    #[error("the username or the password is wrong")]
     InvalidCredentials,
-    #[error("this account is deactivated")]
     Deactivated,
-    #[error("there is no such user")]
     NotFound,
-    #[error("this account is not yours")]
     NotYours,
-    #[error("only admins may do this")]
     AdminsOnly,
-    #[error("the last admin must stay one")]
     LastAdmin,
-    #[error("somebody else changed the account at the same moment, try again")]
+    /// By somebody else, at the same moment.
     Changed,
 }
 
+impl Refusal {
+    pub fn code(self) -> &'static Code {
+        match self {
+            Self::UsernameTaken => errors::USERNAME_TAKEN,
+            Self::EmailTaken => errors::EMAIL_TAKEN,
+            Self::InvalidCredentials => errors::INVALID_CREDENTIALS,
+            Self::Deactivated => errors::ACCOUNT_DEACTIVATED,
+            Self::NotFound => errors::USER_NOT_FOUND,
+            Self::NotYours => errors::NOT_YOURS,
+            Self::AdminsOnly => errors::ADMINS_ONLY,
+            Self::LastAdmin => errors::LAST_ADMIN,
+            Self::Changed => errors::CHANGED_MEANWHILE,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code().meaning())
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        let (kind, reason) = match refusal {
-            Refusal::UsernameTaken => (Kind::AlreadyExists, "username_taken"),
-            Refusal::EmailTaken => (Kind::AlreadyExists, "email_taken"),
-            Refusal::InvalidCredentials => (Kind::Unauthenticated, "invalid_credentials"),
-            Refusal::Deactivated => (Kind::PermissionDenied, "account_deactivated"),
-            Refusal::NotFound => (Kind::NotFound, "user_not_found"),
-            Refusal::NotYours => (Kind::PermissionDenied, "not_yours"),
-            Refusal::AdminsOnly => (Kind::PermissionDenied, "admins_only"),
-            Refusal::LastAdmin => (Kind::FailedPrecondition, "last_admin"),
-            Refusal::Changed => (Kind::FailedPrecondition, "changed_meanwhile"),
-        };
-        let error = Self::new(kind, reason, refusal.to_string());
+        let error = Self::from(refusal.code());
         match refusal {
             Refusal::UsernameTaken => error.with_field("username", "is taken"),
             Refusal::EmailTaken => error.with_field("email", "is taken"),

@@ -4,8 +4,9 @@ use kernel::{
     Error,
     excerpt::{self, json_bytes},
     validate::Violations,
+    word::UnknownWord,
 };
-use proto::{accounts as pb, time};
+use proto::{accounts as pb, time, words::Numbered as _};
 use uuid::Uuid;
 
 use crate::{
@@ -130,21 +131,13 @@ fn own_or(text: &str, violations: &mut Violations) -> Option<Uuid> {
     if text.is_empty() { None } else { violations.ok("id", id(text)) }
 }
 
+/// A role cannot be unspecified.
 fn role(number: i32, violations: &mut Violations) -> Option<Role> {
-    match pb::Role::try_from(number) {
-        Ok(pb::Role::Admin) => Some(Role::Admin),
-        Ok(pb::Role::Unspecified) | Err(_) => {
-            violations.add("roles", kernel::word::UnknownWord(Role::WORDS).to_string());
-            None
-        }
-    }
+    violations.ok("roles", Role::of_number(number).ok_or(UnknownWord(Role::WORDS)))
 }
 
 fn to_roles(account: &Account) -> Vec<i32> {
-    let role = |role: &Role| match role {
-        Role::Admin => pb::Role::Admin.into(),
-    };
-    account.roles.iter().map(role).collect()
+    account.roles.iter().map(|role| role.number()).collect()
 }
 
 fn to_user(account: Account) -> pb::User {

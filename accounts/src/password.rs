@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use kernel::{Error, Kind};
+use kernel::Error;
 use password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use pbkdf2::{Algorithm, Params, Pbkdf2};
+use proto::errors::OVERLOADED;
 use tokio::sync::Semaphore;
 
 /// Rounds of a new hash, as OWASP's Password Storage Cheat Sheet asks for PBKDF2-HMAC-SHA256.
@@ -14,7 +15,7 @@ pub const ROUNDS: u32 = 600_000;
 const QUEUE: usize = 64;
 
 fn overloaded() -> Error {
-    Error::new(Kind::Unavailable, "overloaded", "too many passwords to check at once, try again")
+    Error::new(OVERLOADED, "too many passwords to check at once, try again")
 }
 
 fn internal(error: impl std::fmt::Display) -> Error {
@@ -114,6 +115,6 @@ mod tests {
         let passwords = Passwords::new(1000).expect("passwords");
         let all = u32::try_from(passwords.queue.available_permits()).expect("few");
         let _busy = passwords.queue.acquire_many(all).await.expect("permits");
-        assert_eq!(passwords.hash("hunter2").await.expect_err("refused").reason(), "overloaded");
+        assert_eq!(passwords.hash("hunter2").await.expect_err("refused").code(), OVERLOADED);
     }
 }

@@ -1,7 +1,9 @@
 //! Channels, and who may do what in them.
 
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Kind, Page, PageInfo, time, validate::Violations, words};
+use kernel::{Caller, Error, Page, PageInfo, time, validate::Violations};
+pub use proto::discourse::words::ChannelType;
+use proto::errors::{CHANNEL_ACCESS_DENIED, CHANNEL_NOT_FOUND};
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -9,18 +11,6 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{post::Post, store::Store, topic::Topic};
-
-words! {
-    /// Who may read and post.
-    ChannelType {
-        /// All read, all post.
-        Public = "public",
-        /// Only the creator sees it, reads it and posts.
-        Private = "private",
-        /// All read, only the creator posts.
-        Sovereign = "sovereign",
-    }
-}
 
 /// Name of the RPC that opens one.
 const CREATE: &str = "CreateChannel";
@@ -72,19 +62,18 @@ pub fn admit(channel: Option<Channel>, viewer: Option<Uuid>) -> Result<Channel, 
 /// Why a channel cannot be entered.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
 pub enum ChannelError {
-    #[error("there is no such channel")]
+    #[error("{}", CHANNEL_NOT_FOUND.meaning())]
     NotFound,
-    #[error("this channel is not open to you")]
+    #[error("{}", CHANNEL_ACCESS_DENIED.meaning())]
     AccessDenied,
 }
 
 impl From<ChannelError> for Error {
     fn from(error: ChannelError) -> Self {
-        let (kind, reason) = match error {
-            ChannelError::NotFound => (Kind::NotFound, "channel_not_found"),
-            ChannelError::AccessDenied => (Kind::PermissionDenied, "channel_access_denied"),
-        };
-        Self::new(kind, reason, error.to_string())
+        match error {
+            ChannelError::NotFound => CHANNEL_NOT_FOUND.into(),
+            ChannelError::AccessDenied => CHANNEL_ACCESS_DENIED.into(),
+        }
     }
 }
 

@@ -4,22 +4,23 @@ use kernel::{
     Error, Page, PageInfo,
     excerpt::{self, json_bytes},
     validate::Violations,
-    word::UnknownWord,
 };
-use proto::{discourse as pb, time};
+use proto::{
+    discourse as pb, time,
+    words::{self, Numbered as _},
+};
 use storage::idempotency::Key;
 use uuid::Uuid;
 
 use crate::{
     channel::{Channel, ChannelList, ChannelPage, ChannelQuery, ChannelType, NewChannel, PostQuery},
     post::{NewPost, Post},
-    topic::Topic,
 };
 
 pub(crate) fn channel_query(request: pb::ListChannelsRequest) -> Result<ChannelQuery, Error> {
     let mut violations = Violations::default();
     let query = ChannelQuery {
-        kind: request.r#type.and_then(|number| channel_type(number, &mut violations)),
+        kind: request.r#type.and_then(|number| words::read("type", number, &mut violations)),
         zone: request.zone.map(|zone| violations.text("zone", &zone, 0..=100)).filter(|zone| !zone.is_empty()),
         created_by: request
             .created_by
@@ -37,7 +38,7 @@ pub(crate) fn post_query(request: pb::GetChannelRequest) -> Result<PostQuery, Er
     }
     let query = PostQuery {
         channel_id: request.id,
-        topic: request.topic.and_then(|number| topic(number, &mut violations)),
+        topic: request.topic.and_then(|number| words::read("topic", number, &mut violations)),
         page: Page::parse(request.page, request.limit, &mut violations),
     };
     violations.into_result()?;
@@ -46,7 +47,7 @@ pub(crate) fn post_query(request: pb::GetChannelRequest) -> Result<PostQuery, Er
 
 pub(crate) fn new_channel(request: pb::CreateChannelRequest) -> Result<(NewChannel, Option<Key>), Error> {
     let mut violations = Violations::default();
-    let kind = channel_type(request.r#type, &mut violations).unwrap_or(ChannelType::Public);
+    let kind = words::read("type", request.r#type, &mut violations).unwrap_or(ChannelType::Public);
     let channel = NewChannel::new(&request.name, &request.description, kind, &request.zone, &mut violations);
     let key = key(request.idempotency_key, &mut violations);
     violations.into_result()?;
@@ -55,7 +56,7 @@ pub(crate) fn new_channel(request: pb::CreateChannelRequest) -> Result<(NewChann
 
 pub(crate) fn new_post(request: pb::CreatePostRequest) -> Result<(NewPost, Option<Key>), Error> {
     let mut violations = Violations::default();
-    let topic = topic(request.topic, &mut violations);
+    let topic = words::read("topic", request.topic, &mut violations);
     let pb::CreatePostRequest { channel_id, title, content, is_pinned, idempotency_key, .. } = request;
     let post = NewPost::new(channel_id, &title, &content, topic, is_pinned, &mut violations);
     let key = key(idempotency_key, &mut violations);
@@ -91,38 +92,12 @@ pub(crate) fn created_post(post: Post) -> pb::CreatePostResponse {
     pb::CreatePostResponse { post: Some(to_post(post)) }
 }
 
-/// `None` where it is unspecified.
-fn channel_type(number: i32, violations: &mut Violations) -> Option<ChannelType> {
-    match violations.variant("type", number, UnknownWord(ChannelType::WORDS))? {
-        pb::ChannelType::Unspecified => None,
-        pb::ChannelType::Public => Some(ChannelType::Public),
-        pb::ChannelType::Private => Some(ChannelType::Private),
-        pb::ChannelType::Sovereign => Some(ChannelType::Sovereign),
-    }
-}
-
-/// `None` where it is unspecified.
-fn topic(number: i32, violations: &mut Violations) -> Option<Topic> {
-    match violations.variant("topic", number, UnknownWord(Topic::WORDS))? {
-        pb::Topic::Unspecified => None,
-        pb::Topic::Economic => Some(Topic::Economic),
-        pb::Topic::Philosophical => Some(Topic::Philosophical),
-        pb::Topic::Strategic => Some(Topic::Strategic),
-        pb::Topic::General => Some(Topic::General),
-    }
-}
-
 fn to_channel(channel: Channel) -> pb::Channel {
-    let kind = match channel.kind {
-        ChannelType::Public => pb::ChannelType::Public,
-        ChannelType::Private => pb::ChannelType::Private,
-        ChannelType::Sovereign => pb::ChannelType::Sovereign,
-    };
     pb::Channel {
         id: channel.id,
         name: channel.name,
         description: channel.description,
-        r#type: kind.into(),
+        r#type: channel.kind.number(),
         zone: channel.zone,
         created_by: channel.created_by.to_string(),
         created_at: Some(time::to_proto(channel.created_at)),
@@ -161,19 +136,13 @@ fn cut_post(post: &mut pb::Post, bytes: usize) {
 }
 
 fn to_post(post: Post) -> pb::Post {
-    let topic = match post.topic {
-        Topic::Economic => pb::Topic::Economic,
-        Topic::Philosophical => pb::Topic::Philosophical,
-        Topic::Strategic => pb::Topic::Strategic,
-        Topic::General => pb::Topic::General,
-    };
     pb::Post {
         id: post.id,
         channel_id: post.channel_id,
         author_id: post.author_id.to_string(),
         title: post.title,
         content: post.content,
-        topic: topic.into(),
+        topic: post.topic.number(),
         is_pinned: post.is_pinned,
         created_at: Some(time::to_proto(post.created_at)),
         updated_at: Some(time::to_proto(post.updated_at)),

@@ -1,7 +1,8 @@
 //! Posts.
 
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Kind, time, validate::Violations};
+use kernel::{Caller, Error, time, validate::Violations};
+use proto::errors::PIN_DENIED;
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     channel::{Channel, ChannelError},
     store::Store,
-    topic::Topic,
+    topic::{self, Topic},
 };
 
 /// Name of the RPC that makes one.
@@ -57,7 +58,7 @@ impl NewPost {
         }
         let title = violations.text("title", title, 0..=500);
         let content = violations.text("content", content, 1..=20_000);
-        let topic = topic.unwrap_or_else(|| Topic::of(&title, &content));
+        let topic = topic.unwrap_or_else(|| topic::of(&title, &content));
         Self { channel_id, title, content, topic, is_pinned }
     }
 
@@ -73,7 +74,7 @@ impl NewPost {
 pub enum PostError {
     #[error(transparent)]
     Channel(#[from] ChannelError),
-    #[error("only the creator of a channel may pin posts")]
+    #[error("{}", PIN_DENIED.meaning())]
     PinDenied,
 }
 
@@ -81,7 +82,7 @@ impl From<PostError> for Error {
     fn from(error: PostError) -> Self {
         match error {
             PostError::Channel(error) => error.into(),
-            PostError::PinDenied => Self::new(Kind::PermissionDenied, "pin_denied", error.to_string()),
+            PostError::PinDenied => PIN_DENIED.into(),
         }
     }
 }

@@ -6,17 +6,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use kernel::words;
-
-words! {
-    /// What a post is about.
-    Topic {
-        Economic = "economic",
-        Philosophical = "philosophical",
-        Strategic = "strategic",
-        General = "general",
-    }
-}
+pub use proto::discourse::words::Topic;
 
 /// The topics that words score for; of equal scores the first wins.
 const SCORED: [(Topic, &str); 3] = [
@@ -56,56 +46,53 @@ static TOPICS: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
     lists.flat_map(|(index, (_, words))| words.split_whitespace().map(move |word| (word, index))).collect()
 });
 
-impl Topic {
-    /// What a post with this title and content is about. Linear in their length.
-    pub fn of(title: &str, content: &str) -> Self {
-        let mut scores = [0_usize; SCORED.len()];
-        let mut word = String::new();
-        for (text, weight) in [(title, 2), (content, 1)] {
-            for raw in text.split(|letter: char| !letter.is_alphanumeric()) {
-                word.clear();
-                word.extend(raw.chars().flat_map(char::to_lowercase));
-                let singular = || TOPICS.get(word.strip_suffix('s')?);
-                if let Some(topic) = TOPICS.get(word.as_str()).or_else(singular) {
-                    scores[*topic] += weight;
-                }
+/// What a post with this title and content is about. Linear in their length.
+pub(crate) fn of(title: &str, content: &str) -> Topic {
+    let mut scores = [0_usize; SCORED.len()];
+    let mut word = String::new();
+    for (text, weight) in [(title, 2), (content, 1)] {
+        for raw in text.split(|letter: char| !letter.is_alphanumeric()) {
+            word.clear();
+            word.extend(raw.chars().flat_map(char::to_lowercase));
+            let singular = || TOPICS.get(word.strip_suffix('s')?);
+            if let Some(topic) = TOPICS.get(word.as_str()).or_else(singular) {
+                scores[*topic] += weight;
             }
         }
-        // `max_by_key` takes the last of equals, so the first is put last.
-        let best = scores.iter().zip(SCORED).rev().max_by_key(|(score, _)| **score);
-        best.filter(|(score, _)| **score > 0).map_or(Self::General, |(_, (topic, _))| topic)
     }
+    // `max_by_key` takes the last of equals, so the first is put last.
+    let best = scores.iter().zip(SCORED).rev().max_by_key(|(score, _)| **score);
+    best.filter(|(score, _)| **score > 0).map_or(Topic::General, |(_, (topic, _))| topic)
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn words_decide() {
-        assert_eq!(Topic::of("", "Prices follow supply and demand."), Topic::Economic);
-        assert_eq!(Topic::of("", "Is FREEDOM a virtue, or only an idea?"), Topic::Philosophical);
-        assert_eq!(Topic::of("", "The alliance needs a plan against its rivals."), Topic::Strategic);
-        assert_eq!(Topic::of("", "Hello there, nice weather."), Topic::General);
-        assert_eq!(Topic::of("", ""), Topic::General);
+        assert_eq!(of("", "Prices follow supply and demand."), Topic::Economic);
+        assert_eq!(of("", "Is FREEDOM a virtue, or only an idea?"), Topic::Philosophical);
+        assert_eq!(of("", "The alliance needs a plan against its rivals."), Topic::Strategic);
+        assert_eq!(of("", "Hello there, nice weather."), Topic::General);
+        assert_eq!(of("", ""), Topic::General);
     }
 
     #[test]
     fn a_word_in_the_title_counts_twice() {
-        assert_eq!(Topic::of("", "war and market, market"), Topic::Economic);
-        assert_eq!(Topic::of("War, war", "market market market"), Topic::Strategic);
+        assert_eq!(of("", "war and market, market"), Topic::Economic);
+        assert_eq!(of("War, war", "market market market"), Topic::Strategic);
     }
 
     #[test]
     fn of_equal_scores_the_first_topic_wins() {
-        assert_eq!(Topic::of("", "war truth market"), Topic::Economic);
-        assert_eq!(Topic::of("", "war truth"), Topic::Philosophical);
+        assert_eq!(of("", "war truth market"), Topic::Economic);
+        assert_eq!(of("", "war truth"), Topic::Philosophical);
     }
 
     #[test]
     fn only_whole_words_count() {
-        assert_eq!(Topic::of("", "warden planet supermarkets"), Topic::General);
-        assert_eq!(Topic::of("", "markets,plans;plans"), Topic::Strategic);
+        assert_eq!(of("", "warden planet supermarkets"), Topic::General);
+        assert_eq!(of("", "markets,plans;plans"), Topic::Strategic);
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::{
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, HeaderName, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, Uri, header},
     response::{IntoResponse, Response},
 };
 use futures_util::future::Either;
+use proto::errors;
 use tower::Service;
 
 use crate::error::Problem;
@@ -36,7 +37,7 @@ where
         match refusal(request.uri(), request.headers()) {
             None => Either::Left(self.0.call(request)),
             Some(detail) => {
-                let problem = Problem::new(StatusCode::BAD_REQUEST, "ambiguous_request", detail);
+                let problem = Problem::new(errors::AMBIGUOUS_REQUEST, detail);
                 Either::Right(ready(Ok(problem.into_response())))
             }
         }

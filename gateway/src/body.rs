@@ -5,10 +5,10 @@ use std::time::Duration;
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::Request,
-    http::StatusCode,
 };
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use proto::errors;
 use runtime::server::MIN_RATE;
 use tokio::time::Instant;
 
@@ -37,20 +37,18 @@ async fn read(mut body: Body, grace: Duration) -> Result<Bytes, Problem> {
         match tokio::time::timeout_at(due, body.frame()).await {
             Ok(Some(Ok(frame))) => read.take(frame.into_data().unwrap_or_default())?,
             Ok(Some(Err(_))) => {
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", "the body broke off"));
+                return Err(errors::UNREADABLE_BODY.into());
             }
             Ok(None) => return Ok(read.into_bytes()),
             Err(_) => {
-                let detail = "the request took too long to arrive";
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail));
+                return Err(errors::REQUEST_TIMEOUT.into());
             }
         }
     }
 }
 
 fn too_large() -> Problem {
-    let detail = format!("the body must have at most {MAX_BODY_BYTES} bytes");
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
+    Problem::new(errors::BODY_TOO_LARGE, format!("the body must have at most {MAX_BODY_BYTES} bytes"))
 }
 
 /// What has come of a body; most come at once, and are not copied.

@@ -10,13 +10,14 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use kernel::validate::Violations;
+use kernel::{error::Code, validate::Violations};
+use proto::errors;
 use runtime::{
     observe::REQUEST_ID,
-    status::{http_status, refuse},
+    status::{http_status, refuse, status_of},
 };
 use serde::Serialize;
-use tonic::{Code, Status};
+use tonic::Status;
 use tonic_types::StatusExt;
 use utoipa::ToSchema;
 
@@ -77,31 +78,30 @@ pub struct ProblemBody<'a> {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
-        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
-        Self { status, code: code.into(), detail: detail.into(), errors: Vec::new(), retry_after }
+    pub fn new(code: &'static Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::of_service(status_of(code), code.as_str().into(), detail.into())
     }
 
-    /// 401 with a code that tells whether to log in or to log in again.
-    pub fn unauthorized(code: &'static str, detail: &'static str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    /// One whose code may be of a service that is newer than this gateway.
+    fn of_service(status: StatusCode, code: Cow<'static, str>, detail: Cow<'static, str>) -> Self {
+        let retry_after = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER);
+        Self { status, code, detail, errors: Vec::new(), retry_after }
     }
 
     /// 400 `validation_failed` for one field.
     pub fn invalid(field: impl Into<String>, message: impl Display) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "validation_failed", "one or more fields are not valid")
-            .with_field(field, message)
+        Self::from(errors::VALIDATION_FAILED).with_field(field, message)
     }
 
     /// 503 `overloaded`: there is more to do than can be done.
     pub fn overloaded() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "too many requests at once, try again")
+        errors::OVERLOADED.into()
     }
 
     /// 500 that says nothing; the cause goes to the log.
     pub fn internal(cause: impl Display) -> Self {
         tracing::error!(%cause, "internal error");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal error occurred")
+        errors::INTERNAL.into()
     }
 
     /// Names a field at fault.
@@ -155,10 +155,12 @@ impl Problem {
 
 /// `WWW-Authenticate` by RFC 6750, section 3: no error where no token was given.
 fn challenge(code: &str) -> HeaderValue {
-    HeaderValue::from_static(match code {
-        "invalid_token" => r#"Bearer realm="capsim", error="invalid_token""#,
-        "token_expired" => r#"Bearer realm="capsim", error="invalid_token", error_description="the token has expired""#,
-        _ => r#"Bearer realm="capsim""#,
+    HeaderValue::from_static(if code == errors::INVALID_TOKEN.as_str() {
+        r#"Bearer realm="capsim", error="invalid_token""#
+    } else if code == errors::TOKEN_EXPIRED.as_str() {
+        r#"Bearer realm="capsim", error="invalid_token", error_description="the token has expired""#
+    } else {
+        r#"Bearer realm="capsim""#
     })
 }
 
@@ -175,22 +177,28 @@ impl IntoResponse for Problem {
 impl From<Status> for Problem {
     fn from(status: Status) -> Self {
         let details = status.get_error_details();
-        let reason = details.error_info().map(|info| info.reason.clone());
-        let code: Cow<'static, str> = reason.map_or_else(|| default_code(status.code()).into(), Cow::from);
-        let http = match &*code {
-            // As the IETF's Idempotency-Key draft asks (section 2.7).
-            "idempotency_key_reused" => StatusCode::UNPROCESSABLE_ENTITY,
-            _ => http_status(status.code()),
+        let code: Cow<'static, str> = match details.error_info() {
+            Some(info) => info.reason.clone().into(),
+            None => default_code(status.code()).as_str().into(),
         };
+        let own = errors::find(&code).and_then(Code::http).and_then(|own| StatusCode::from_u16(own).ok());
+        let http = own.unwrap_or_else(|| http_status(status.code()));
         if http == StatusCode::INTERNAL_SERVER_ERROR {
             // A service has logged its cause; whatever it says of it stays in here.
             return Self::internal(format_args!("{:?}: {}", status.code(), status.message()));
         }
-        let mut problem = Self::new(http, code, status.message().to_owned());
+        let mut problem = Self::of_service(http, code, status.message().to_owned().into());
         for violation in details.bad_request().map(|bad| bad.field_violations.as_slice()).unwrap_or_default() {
             problem = problem.with_field(camel_case(&violation.field), &violation.description);
         }
         problem
+    }
+}
+
+/// One that has nothing to add to what its code means.
+impl From<&'static Code> for Problem {
+    fn from(code: &'static Code) -> Self {
+        Self::new(code, code.meaning())
     }
 }
 
@@ -202,18 +210,20 @@ impl From<kernel::Error> for Problem {
 }
 
 /// For a status that names no reason: one that no code of ours made.
-fn default_code(code: Code) -> &'static str {
-    match code {
-        Code::InvalidArgument | Code::OutOfRange => "validation_failed",
-        Code::Unauthenticated => "unauthenticated",
-        Code::PermissionDenied => "permission_denied",
-        Code::NotFound => "not_found",
-        Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted => "conflict",
-        Code::ResourceExhausted => "resource_exhausted",
-        Code::Unimplemented => "unimplemented",
-        Code::Unavailable => "unavailable",
-        Code::DeadlineExceeded => "deadline_exceeded",
-        _ => "internal",
+fn default_code(status: tonic::Code) -> &'static Code {
+    use tonic::Code::*;
+
+    match status {
+        InvalidArgument | OutOfRange => errors::VALIDATION_FAILED,
+        Unauthenticated => errors::UNAUTHENTICATED,
+        PermissionDenied => errors::PERMISSION_DENIED,
+        NotFound => errors::NOT_FOUND,
+        AlreadyExists | FailedPrecondition | Aborted => errors::CONFLICT,
+        ResourceExhausted => errors::RESOURCE_EXHAUSTED,
+        Unimplemented => errors::UNIMPLEMENTED,
+        Unavailable => errors::UNAVAILABLE,
+        DeadlineExceeded => errors::DEADLINE_EXCEEDED,
+        _ => errors::INTERNAL,
     }
 }
 
@@ -241,7 +251,7 @@ pub fn check(violations: Violations) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use kernel::{Error, Kind, Violation};
+    use kernel::{Error, Violation};
 
     use super::*;
 
@@ -255,10 +265,16 @@ mod tests {
 
     #[test]
     fn a_reused_idempotency_key_is_422() {
-        let error = Error::new(Kind::FailedPrecondition, "idempotency_key_reused", "other body");
-        assert_eq!(Problem::from(refuse(error)).status, StatusCode::UNPROCESSABLE_ENTITY);
-        let error = Error::new(Kind::FailedPrecondition, "own_item", "yours");
-        assert_eq!(Problem::from(refuse(error)).status, StatusCode::CONFLICT);
+        let status = |code: &'static Code| Problem::from(refuse(Error::from(code))).status;
+        assert_eq!(status(errors::IDEMPOTENCY_KEY_REUSED), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(status(errors::OWN_ITEM), StatusCode::CONFLICT);
+    }
+
+    #[test]
+    fn a_code_that_is_not_known_yet_goes_on_as_it_is() {
+        let details = tonic_types::ErrorDetails::with_error_info("brand_new", "capsim", []);
+        let problem = Problem::from(Status::with_error_details(tonic::Code::NotFound, "no", details));
+        assert_eq!((problem.status, problem.code()), (StatusCode::NOT_FOUND, "brand_new"));
     }
 
     #[test]

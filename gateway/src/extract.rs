@@ -5,9 +5,10 @@ use std::{fmt::Display, str::FromStr};
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use kernel::money::parse_decimal;
+use proto::errors;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny},
@@ -26,8 +27,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            let detail = "the Content-Type must be application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+            return Err(errors::UNSUPPORTED_MEDIA_TYPE.into());
         }
         let body = Bytes::from_request(request, state).await.map_err(Problem::internal)?;
         parse(&body).map(Self)
@@ -36,13 +36,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let malformed = |error: serde_json::Error| {
-        Problem::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is no JSON: {error}"))
-    };
-    let wrong_shape = |field: String, message: &dyn Display| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", "the body has not the right shape")
-            .with_field(field, message)
-    };
+    let malformed =
+        |error: serde_json::Error| Problem::new(errors::MALFORMED_JSON, format!("the body is no JSON: {error}"));
+    let wrong_shape =
+        |field: String, message: &dyn Display| Problem::from(errors::INVALID_BODY).with_field(field, message);
     // serde would take an array as the fields of a struct in their order.
     if body.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
         IgnoredAny::deserialize(&mut json).and_then(|_| json.end()).map_err(malformed)?;

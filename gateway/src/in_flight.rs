@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use axum::{body::HttpBody, http::StatusCode, response::Response};
+use axum::{body::HttpBody, response::Response};
+use proto::errors;
 use runtime::{
     counts::{Counted, Counts},
     server::{Share, UntilWritten},
@@ -50,7 +51,7 @@ impl InFlight {
             return Ok(UnderWay(Some(counted)));
         }
         let detail = format!("you have {max} calls under way: wait for their answers, and read them");
-        Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_at_once", detail).with_retry_after(1))
+        Err(Problem::new(errors::TOO_MANY_AT_ONCE, detail).with_retry_after(1))
     }
 
     /// A place, for a call whose body is there.

@@ -35,7 +35,7 @@ mod serve;
 
 pub use app::Settings;
 pub use config::Stores;
-pub use openapi::openapi;
+pub use routes::description as openapi;
 #[cfg(any(test, fuzzing))]
 pub use routes::fuzzing;
 pub use serve::serve;

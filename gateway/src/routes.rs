@@ -53,9 +53,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
     middleware::stack(router, app)
 }
 
-/// The description of all routes.
-pub(crate) fn description() -> OpenApi {
-    OpenApiRouter::with_openapi(openapi::base()).merge(business()).merge(ops()).into_openapi()
+/// The description of all routes, as served at `/openapi.json`.
+pub fn description() -> OpenApi {
+    openapi::complete(OpenApiRouter::with_openapi(openapi::base()).merge(business()).merge(ops()).into_openapi())
 }
 
 fn business() -> OpenApiRouter<Arc<App>> {

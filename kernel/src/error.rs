@@ -1,9 +1,11 @@
 //! The closed set of error kinds, and what an error says to its caller.
 //!
-//! A domain error says once what it is ([`Kind`]), which rule it broke (`reason`, a stable snake_case word) and what a
-//! person should read. `runtime::status` has the one table to gRPC and HTTP.
+//! A domain error says once which rule it broke ([`Code`], a stable word that has its [`Kind`]) and what a person should
+//! read. `proto::errors` has all codes, `runtime::status` the one table to gRPC and HTTP.
 
 use std::{borrow::Cow, error::Error as StdError, fmt};
+
+use serde::{Serialize, Serializer};
 
 /// What went wrong, as far as a caller can act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,62 @@ pub enum Kind {
     Internal,
 }
 
+/// What went wrong, for a program: a stable word to switch on. All of them stand in `proto::errors`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    kind: Kind,
+    word: &'static str,
+    meaning: &'static str,
+    http: Option<u16>,
+}
+
+impl Code {
+    /// For the list of all codes alone.
+    pub const fn new(kind: Kind, word: &'static str, meaning: &'static str) -> Self {
+        Self { kind, word, meaning, http: None }
+    }
+
+    /// The same with an HTTP status that is not its kind's.
+    #[must_use]
+    pub const fn with_http(self, status: u16) -> Self {
+        Self { http: Some(status), ..self }
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The word itself, in snake_case.
+    pub fn as_str(&self) -> &'static str {
+        self.word
+    }
+
+    /// What it means, as an error's message may read.
+    pub fn meaning(&self) -> &'static str {
+        self.meaning
+    }
+
+    /// The HTTP status, where that is not its kind's.
+    pub fn http(&self) -> Option<u16> {
+        self.http
+    }
+}
+
+/// As its word.
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word)
+    }
+}
+
+/// One or more fields are not valid.
+pub const VALIDATION_FAILED: &Code =
+    &Code::new(Kind::InvalidArgument, "validation_failed", "one or more fields are not valid");
+/// An internal error occurred.
+pub const INTERNAL: &Code = &Code::new(Kind::Internal, "internal", "an internal error occurred");
+/// No replica of the service can be reached, or not what it needs.
+pub const UNAVAILABLE: &Code = &Code::new(Kind::Unavailable, "unavailable", "no replica of the service can be reached");
+
 /// One field that broke a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
@@ -32,36 +90,35 @@ pub struct Violation {
 /// An error on its way to a caller.
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
-    reason: &'static str,
+    code: &'static Code,
     message: Cow<'static, str>,
     violations: Vec<Violation>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    /// An error with its stable `reason` and a sentence for a person.
-    pub fn new(kind: Kind, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, reason, message: message.into(), violations: Vec::new(), source: None }
+    /// An error with its code and a sentence for a person.
+    pub fn new(code: &'static Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), violations: Vec::new(), source: None }
     }
 
     /// `validation_failed`, with a violation a field.
     pub fn invalid(violations: Vec<Violation>) -> Self {
-        let mut error = Self::new(Kind::InvalidArgument, "validation_failed", "one or more fields are not valid");
+        let mut error = Self::from(VALIDATION_FAILED);
         error.violations = violations;
         error
     }
 
     /// Something that must not happen; the cause goes to the log and never to the caller.
     pub fn internal(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let mut error = Self::new(Kind::Internal, "internal", "an internal error occurred");
+        let mut error = Self::from(INTERNAL);
         error.source = Some(source.into());
         error
     }
 
     /// A dependency that is down or too slow; the cause goes to the log and never to the caller.
     pub fn unavailable(what: &str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let mut error = Self::new(Kind::Unavailable, "unavailable", format!("{what} is not available at the moment"));
+        let mut error = Self::new(UNAVAILABLE, format!("{what} is not available at the moment"));
         error.source = Some(source.into());
         error
     }
@@ -74,12 +131,11 @@ impl Error {
     }
 
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.code.kind
     }
 
-    /// The stable word a client can switch on.
-    pub fn reason(&self) -> &'static str {
-        self.reason
+    pub fn code(&self) -> &'static Code {
+        self.code
     }
 
     pub fn violations(&self) -> &[Violation] {
@@ -89,6 +145,13 @@ impl Error {
     /// What is for the log and never for the caller.
     pub fn cause(&self) -> Option<&(dyn StdError + 'static)> {
         self.source()
+    }
+}
+
+/// One that has nothing to add to what its code means.
+impl From<&'static Code> for Error {
+    fn from(code: &'static Code) -> Self {
+        Self::new(code, code.meaning)
     }
 }
 

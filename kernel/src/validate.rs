@@ -46,16 +46,6 @@ impl Violations {
         value.map_err(|error| self.add(field, error.to_string())).ok()
     }
 
-    /// The variant of a protobuf enum with this number, or a violation that says what was `expected`.
-    pub fn variant<P: TryFrom<i32>>(
-        &mut self,
-        field: &'static str,
-        number: i32,
-        expected: impl std::fmt::Display,
-    ) -> Option<P> {
-        self.ok(field, P::try_from(number).map_err(|_| expected))
-    }
-
     /// `validation_failed` where anything was noted.
     pub fn into_result(self) -> Result<(), Error> {
         if self.0.is_empty() { Ok(()) } else { Err(Error::invalid(self.0)) }

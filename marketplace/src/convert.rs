@@ -5,22 +5,20 @@ use bson::oid::ObjectId;
 use kernel::{
     Currency, Error, Money, Page, PageInfo,
     excerpt::{self, json_bytes},
-    money::{ParseMoneyError, UnknownCurrency},
+    money::ParseMoneyError,
     validate::Violations,
-    word::UnknownWord,
 };
-use proto::{marketplace as pb, time};
+use proto::{
+    marketplace as pb, time,
+    words::{self, Numbered as _},
+};
 use storage::idempotency::Key;
 use uuid::Uuid;
 
 use crate::{
     id,
-    item::{
-        self, Category, Item, ItemDetails, ItemFilter, ItemPage, ItemQuery, ItemStatus, NewItem, PriceRank, Seller,
-        Sort,
-    },
-    ledger::EntryKind,
-    purchase::{Order, Sale, Transaction, TransactionStatus, TransactionType},
+    item::{self, Item, ItemDetails, ItemFilter, ItemPage, ItemQuery, ItemSort, NewItem, PriceRank, Seller},
+    purchase::{Order, Sale, Transaction, TransactionType},
     wallet::{EntryPage, EntryQuery, Wallet, WalletEntry},
 };
 
@@ -28,11 +26,11 @@ const REQUIRED: &str = "is required";
 
 pub(crate) fn item_query(request: pb::ListItemsRequest) -> Result<ItemQuery, Error> {
     let mut violations = Violations::default();
-    let currency = request.currency.and_then(|number| currency(number, &mut violations));
+    let currency = request.currency.and_then(|number| words::read("currency", number, &mut violations));
     let query = ItemQuery {
         filter: ItemFilter {
-            category: request.category.and_then(|number| category(number, &mut violations)),
-            status: request.status.and_then(|number| item_status(number, &mut violations)),
+            category: request.category.and_then(|number| words::read("category", number, &mut violations)),
+            status: request.status.and_then(|number| words::read("status", number, &mut violations)),
             currency,
             min_price: bound("min_price", request.min_price, currency, &mut violations),
             max_price: bound("max_price", request.max_price, currency, &mut violations),
@@ -41,7 +39,7 @@ pub(crate) fn item_query(request: pb::ListItemsRequest) -> Result<ItemQuery, Err
             is_premium: request.is_premium,
             tag: request.tag.map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()),
         },
-        sort: sort(request.sort, &mut violations),
+        sort: words::read("sort", request.sort, &mut violations).unwrap_or(ItemSort::Newest),
         page: Page::parse(request.page, request.limit, &mut violations),
     };
     violations.into_result()?;
@@ -61,7 +59,7 @@ pub(crate) fn new_item(request: pb::CreateItemRequest) -> Result<(NewItem, Optio
     if request.category == 0 {
         violations.add("category", REQUIRED);
     }
-    let category = category(request.category, &mut violations);
+    let category = words::read("category", request.category, &mut violations);
     let price = price(request.price, &mut violations);
     let tags = item::tags(request.tags, &mut violations);
     let key = key(request.idempotency_key, &mut violations);
@@ -72,7 +70,7 @@ pub(crate) fn new_item(request: pb::CreateItemRequest) -> Result<(NewItem, Optio
 pub(crate) fn order(request: pb::PurchaseItemRequest) -> Result<(Order, Option<Key>), Error> {
     let mut violations = Violations::default();
     let item_id = id::parse("item_id", &request.item_id, &mut violations);
-    let kind = transaction_type(request.r#type, &mut violations);
+    let kind = words::read("type", request.r#type, &mut violations).unwrap_or(TransactionType::Purchase);
     let key = key(request.idempotency_key, &mut violations);
     let item_id = checked(item_id, violations)?;
     Ok((Order { item_id, kind }, key))
@@ -88,7 +86,7 @@ pub(crate) fn deposit(request: pb::DepositRequest) -> Result<(Money, Option<Key>
         if number == 0 {
             violations.add("currency", REQUIRED);
         }
-        Some(Money { currency: currency(number, &mut violations)?, minor_units })
+        Some(Money { currency: words::read("currency", number, &mut violations)?, minor_units })
     });
     let key = key(request.idempotency_key, &mut violations);
     Ok((checked(amount, violations)?, key))
@@ -147,52 +145,6 @@ fn checked<T>(value: Option<T>, violations: Violations) -> Result<T, Error> {
     value.ok_or_else(|| Error::internal("a value is missing that no violation accounts for"))
 }
 
-fn category(number: i32, violations: &mut Violations) -> Option<Category> {
-    match violations.variant("category", number, UnknownWord(Category::WORDS))? {
-        pb::Category::Unspecified => None,
-        pb::Category::Asset => Some(Category::Asset),
-        pb::Category::Innovation => Some(Category::Innovation),
-        pb::Category::Service => Some(Category::Service),
-        pb::Category::Knowledge => Some(Category::Knowledge),
-    }
-}
-
-fn item_status(number: i32, violations: &mut Violations) -> Option<ItemStatus> {
-    match violations.variant("status", number, UnknownWord(ItemStatus::WORDS))? {
-        pb::ItemStatus::Unspecified => None,
-        pb::ItemStatus::Available => Some(ItemStatus::Available),
-        pb::ItemStatus::Sold => Some(ItemStatus::Sold),
-        pb::ItemStatus::Reserved => Some(ItemStatus::Reserved),
-    }
-}
-
-fn currency(number: i32, violations: &mut Violations) -> Option<Currency> {
-    match violations.variant("currency", number, UnknownCurrency)? {
-        pb::Currency::Unspecified => None,
-        pb::Currency::Usd => Some(Currency::Usd),
-        pb::Currency::Eur => Some(Currency::Eur),
-        pb::Currency::Btc => Some(Currency::Btc),
-        pb::Currency::Gold => Some(Currency::Gold),
-    }
-}
-
-fn sort(number: i32, violations: &mut Violations) -> Sort {
-    match violations.variant("sort", number, UnknownWord(Sort::WORDS)) {
-        None | Some(pb::ItemSort::Unspecified | pb::ItemSort::Newest) => Sort::Newest,
-        Some(pb::ItemSort::Oldest) => Sort::Oldest,
-        Some(pb::ItemSort::Price) => Sort::Price,
-        Some(pb::ItemSort::PriceDesc) => Sort::PriceDesc,
-    }
-}
-
-fn transaction_type(number: i32, violations: &mut Violations) -> TransactionType {
-    match violations.variant("type", number, UnknownWord(TransactionType::WORDS)) {
-        None | Some(pb::TransactionType::Unspecified | pb::TransactionType::Purchase) => TransactionType::Purchase,
-        Some(pb::TransactionType::Investment) => TransactionType::Investment,
-        Some(pb::TransactionType::Trade) => TransactionType::Trade,
-    }
-}
-
 /// Required and not negative; in USD where the currency is not said.
 fn price(price: Option<pb::Money>, violations: &mut Violations) -> Option<Money> {
     let price = violations.ok("price", price.ok_or(REQUIRED))?;
@@ -201,7 +153,7 @@ fn price(price: Option<pb::Money>, violations: &mut Violations) -> Option<Money>
     }
     let currency = match price.currency {
         0 => Currency::Usd,
-        number => currency(number, violations)?,
+        number => words::read("currency", number, violations)?,
     };
     Some(Money { currency, minor_units: price.minor_units })
 }
@@ -235,17 +187,7 @@ pub(crate) fn entry_page(page: EntryPage) -> pb::ListWalletEntriesResponse {
 fn to_entry(entry: WalletEntry) -> pb::WalletEntry {
     pb::WalletEntry {
         number: entry.number,
-        kind: match entry.kind {
-            EntryKind::Issue => pb::EntryKind::Issue,
-            EntryKind::Sale => pb::EntryKind::Sale,
-            EntryKind::Settlement => pb::EntryKind::Settlement,
-            EntryKind::Release => pb::EntryKind::Release,
-            EntryKind::Refund => pb::EntryKind::Refund,
-            EntryKind::Deposit => pb::EntryKind::Deposit,
-            EntryKind::Tax => pb::EntryKind::Tax,
-            EntryKind::Transfer => pb::EntryKind::Transfer,
-        }
-        .into(),
+        kind: entry.kind.number(),
         amount: Some(to_money(entry.amount)),
         balance: Some(to_money(Money { minor_units: entry.balance, ..entry.amount })),
         reference: entry.reference,
@@ -258,21 +200,10 @@ fn to_item(item: Item) -> pb::Item {
         id: item.id.to_hex(),
         name: item.name,
         description: item.description,
-        category: match item.category {
-            Category::Asset => pb::Category::Asset,
-            Category::Innovation => pb::Category::Innovation,
-            Category::Service => pb::Category::Service,
-            Category::Knowledge => pb::Category::Knowledge,
-        }
-        .into(),
+        category: item.category.number(),
         price: Some(to_money(item.price)),
         seller_id: item.seller_id.to_string(),
-        status: match item.status {
-            ItemStatus::Available => pb::ItemStatus::Available,
-            ItemStatus::Sold => pb::ItemStatus::Sold,
-            ItemStatus::Reserved => pb::ItemStatus::Reserved,
-        }
-        .into(),
+        status: item.status.number(),
         is_premium: item.is_premium,
         tags: item.tags,
         created_at: Some(time::to_proto(item.created_at)),
@@ -309,30 +240,14 @@ fn to_transaction(transaction: Transaction) -> pb::Transaction {
         buyer_id: transaction.buyer_id.to_string(),
         seller_id: transaction.seller_id.to_string(),
         price: Some(to_money(transaction.price)),
-        r#type: match transaction.kind {
-            TransactionType::Purchase => pb::TransactionType::Purchase,
-            TransactionType::Investment => pb::TransactionType::Investment,
-            TransactionType::Trade => pb::TransactionType::Trade,
-        }
-        .into(),
-        status: match transaction.status {
-            TransactionStatus::Pending => pb::TransactionStatus::Pending,
-            TransactionStatus::Completed => pb::TransactionStatus::Completed,
-            TransactionStatus::Failed => pb::TransactionStatus::Failed,
-        }
-        .into(),
+        r#type: transaction.kind.number(),
+        status: transaction.status.number(),
         created_at: Some(time::to_proto(transaction.created_at)),
     }
 }
 
 fn to_money(money: Money) -> pb::Money {
-    let currency = match money.currency {
-        Currency::Usd => pb::Currency::Usd,
-        Currency::Eur => pb::Currency::Eur,
-        Currency::Btc => pb::Currency::Btc,
-        Currency::Gold => pb::Currency::Gold,
-    };
-    pb::Money { currency: currency.into(), minor_units: money.minor_units }
+    pb::Money { currency: money.currency.number(), minor_units: money.minor_units }
 }
 
 #[cfg(test)]

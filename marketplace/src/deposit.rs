@@ -1,7 +1,8 @@
 //! Deposits: money from the treasury, so much a day.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use kernel::{Caller, Currency, Error, Kind, Money};
+use kernel::{Caller, Currency, Error, Money};
+use proto::errors::DEPOSIT_LIMIT_EXCEEDED;
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -47,7 +48,7 @@ pub enum DepositError {
 impl From<DepositError> for Error {
     fn from(error: DepositError) -> Self {
         let DepositError::LimitExceeded { .. } = error;
-        Self::new(Kind::FailedPrecondition, "deposit_limit_exceeded", error.to_string())
+        Self::new(DEPOSIT_LIMIT_EXCEEDED, error.to_string())
     }
 }
 
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn the_refusal_says_what_is_left() {
         let error = Error::from(DepositError::LimitExceeded { limit: usd(10_000), left: usd(250) });
-        assert_eq!((error.kind(), error.reason()), (Kind::FailedPrecondition, "deposit_limit_exceeded"));
+        assert_eq!(error.code(), DEPOSIT_LIMIT_EXCEEDED);
         assert_eq!(error.to_string(), "at most 100.00 USD a day (UTC) can be deposited, and 2.50 USD of it is left");
     }
 }

@@ -48,7 +48,7 @@ impl Economy {
     }
 
     fn count_sales(&self, sales: u64, price: Money) {
-        let labels = [KeyValue::new("currency", price.currency.code())];
+        let labels = [KeyValue::new("currency", price.currency.as_str())];
         self.purchases.add(sales, &labels);
         // A price is never negative.
         self.moved.add(price.minor_units.unsigned_abs(), &labels);

@@ -5,11 +5,12 @@ use std::{collections::HashSet, fmt, ops::RangeInclusive};
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
 use kernel::{
-    Caller, Currency, Error, Kind, Money, Page, PageInfo,
+    Caller, Currency, Error, Money, Page, PageInfo,
     money::{ParseMoneyError, parse_decimal},
     validate::Violations,
-    words,
 };
+use proto::errors::ITEM_NOT_FOUND;
+pub use proto::marketplace::words::{Category, ItemSort, ItemStatus};
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -26,40 +27,6 @@ pub const DESCRIPTION_LENGTH: RangeInclusive<usize> = 1..=5000;
 const TAG_LENGTH: RangeInclusive<usize> = 1..=50;
 /// Tags of an item at most.
 const MAX_TAGS: usize = 20;
-
-words! {
-    /// What kind of thing is for sale.
-    Category {
-        Asset = "asset",
-        Innovation = "innovation",
-        Service = "service",
-        Knowledge = "knowledge",
-    }
-}
-
-words! {
-    /// Where a listing is in its life.
-    ItemStatus {
-        /// Can be bought.
-        Available = "available",
-        /// Was bought.
-        Sold = "sold",
-        /// Held back by its seller.
-        Reserved = "reserved",
-    }
-}
-
-words! {
-    /// The order of a page of listings. Ties are broken by id, newest first.
-    Sort {
-        Newest = "newest",
-        Oldest = "oldest",
-        /// Cheapest first, by [`PriceRank`].
-        Price = "price",
-        /// Dearest first.
-        PriceDesc = "-price",
-    }
-}
 
 /// A listing.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -155,7 +122,7 @@ pub struct ItemFilter {
 #[derive(Clone, Debug)]
 pub struct ItemQuery {
     pub filter: ItemFilter,
-    pub sort: Sort,
+    pub sort: ItemSort,
     pub page: Page,
 }
 
@@ -168,12 +135,12 @@ pub struct ItemPage {
 
 /// There is no item of that id: `item_not_found`.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("there is no such item")]
+#[error("{}", ITEM_NOT_FOUND.meaning())]
 pub struct ItemNotFound;
 
 impl From<ItemNotFound> for Error {
-    fn from(error: ItemNotFound) -> Self {
-        Self::new(Kind::NotFound, "item_not_found", error.to_string())
+    fn from(_: ItemNotFound) -> Self {
+        ITEM_NOT_FOUND.into()
     }
 }
 

@@ -12,8 +12,9 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use kernel::{Currency, Money, words};
+use kernel::{Currency, Money};
 use opentelemetry::{KeyValue, metrics::Meter};
+pub use proto::marketplace::words::EntryKind;
 use runtime::tasks::{Task, Tasks};
 use storage::lease::Lease;
 
@@ -24,28 +25,6 @@ pub const TREASURY: &str = "treasury";
 
 /// How often the ledger is added up.
 const INTERVAL: Duration = Duration::from_secs(5);
-
-words! {
-    /// Why an entry was made.
-    EntryKind {
-        /// The treasury opened a wallet.
-        Issue = "issue",
-        /// A buyer paid a seller.
-        Sale = "sale",
-        /// What an order costs was put aside.
-        Settlement = "settlement",
-        /// What was put aside went to its sellers.
-        Release = "release",
-        /// What was put aside went back.
-        Refund = "refund",
-        /// The treasury gave a user what they asked for.
-        Deposit = "deposit",
-        /// The treasury took its share.
-        Tax = "tax",
-        /// From one user to another.
-        Transfer = "transfer",
-    }
-}
 
 /// A change of what one account has of one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,7 +136,7 @@ pub(crate) fn watch(store: Arc<dyn Store>, meter: &Meter, tasks: &mut Tasks, lea
         .with_description("Sum over all accounts, treasury included, in minor units; anything but 0 is a bug")
         .with_callback(move |observer| {
             for (currency, sum) in latest.get().iter().filter(|_| is_ours()) {
-                observer.observe(*sum, &[KeyValue::new("currency", currency.code())]);
+                observer.observe(*sum, &[KeyValue::new("currency", currency.as_str())]);
             }
         })
         .build();

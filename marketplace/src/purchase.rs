@@ -2,7 +2,9 @@
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Kind, Money, words};
+use kernel::{Caller, Error, Money};
+use proto::errors;
+pub use proto::marketplace::words::{TransactionStatus, TransactionType};
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::idempotency::{Claim, Key};
@@ -17,24 +19,6 @@ use crate::{
     store::Store,
     time,
 };
-
-words! {
-    /// Why money changed hands.
-    TransactionType {
-        Purchase = "purchase",
-        Investment = "investment",
-        Trade = "trade",
-    }
-}
-
-words! {
-    /// How far a transaction got.
-    TransactionStatus {
-        Pending = "pending",
-        Completed = "completed",
-        Failed = "failed",
-    }
-}
 
 /// Name of the RPC.
 const RPC: &str = "PurchaseItem";
@@ -124,9 +108,9 @@ impl Transaction {
 pub enum PurchaseError {
     #[error(transparent)]
     ItemNotFound(#[from] ItemNotFound),
-    #[error("sellers cannot buy what they sell")]
+    #[error("{}", errors::OWN_ITEM.meaning())]
     OwnItem,
-    #[error("the item is not available any more")]
+    #[error("{}", errors::ITEM_NOT_AVAILABLE.meaning())]
     ItemNotAvailable,
     #[error("the price is {price}, the balance is {balance}: {} is missing", missing(*.price, *.balance))]
     InsufficientFunds { price: Money, balance: Money },
@@ -139,13 +123,12 @@ fn missing(price: Money, balance: Money) -> Money {
 
 impl From<PurchaseError> for Error {
     fn from(error: PurchaseError) -> Self {
-        let reason = match error {
-            PurchaseError::ItemNotFound(error) => return error.into(),
-            PurchaseError::OwnItem => "own_item",
-            PurchaseError::ItemNotAvailable => "item_not_available",
-            PurchaseError::InsufficientFunds { .. } => "insufficient_funds",
-        };
-        Self::new(Kind::FailedPrecondition, reason, error.to_string())
+        match error {
+            PurchaseError::ItemNotFound(error) => error.into(),
+            PurchaseError::OwnItem => errors::OWN_ITEM.into(),
+            PurchaseError::ItemNotAvailable => errors::ITEM_NOT_AVAILABLE.into(),
+            PurchaseError::InsufficientFunds { .. } => Self::new(errors::INSUFFICIENT_FUNDS, error.to_string()),
+        }
     }
 }
 
@@ -183,16 +166,17 @@ mod tests {
     }
 
     #[test]
-    fn kinds_and_reasons_are_those_of_the_contract() {
+    fn codes_are_those_of_the_contract() {
         let not_found = Error::from(PurchaseError::from(ItemNotFound));
-        assert_eq!((not_found.kind(), not_found.reason()), (Kind::NotFound, "item_not_found"));
-        for (error, reason) in [
-            (PurchaseError::OwnItem, "own_item"),
-            (PurchaseError::ItemNotAvailable, "item_not_available"),
-            (PurchaseError::InsufficientFunds { price: usd(2), balance: usd(1) }, "insufficient_funds"),
+        assert_eq!(not_found.code(), errors::ITEM_NOT_FOUND);
+        for (error, code) in [
+            (PurchaseError::OwnItem, errors::OWN_ITEM),
+            (PurchaseError::ItemNotAvailable, errors::ITEM_NOT_AVAILABLE),
+            (PurchaseError::InsufficientFunds { price: usd(2), balance: usd(1) }, errors::INSUFFICIENT_FUNDS),
         ] {
+            let message = error.to_string();
             let error = Error::from(error);
-            assert_eq!((error.kind(), error.reason()), (Kind::FailedPrecondition, reason));
+            assert_eq!((error.code(), error.to_string()), (code, message));
         }
     }
 }

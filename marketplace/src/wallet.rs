@@ -3,10 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use kernel::{
-    Caller, Currency, Error, Money, Page, PageInfo,
-    money::{ParseMoneyError, UnknownCurrency},
-};
+use kernel::{Caller, Currency, Error, Money, Page, PageInfo, money::ParseMoneyError, word::UnknownWord};
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
@@ -64,7 +61,7 @@ pub enum ParseAmountsError {
     #[error("must be like USD:1000000,EUR:1000000,GOLD:1000,BTC:20, an amount a currency")]
     Shape,
     #[error("{0:?}: a currency {1}")]
-    Currency(String, UnknownCurrency),
+    Currency(String, UnknownWord),
     #[error("{0} is there twice")]
     Twice(Currency),
     #[error("{0}: an amount {1}")]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use axum::{extract::Request, http::HeaderMap, middleware::Next, response::Response};
-use kernel::{Error, Kind};
+use kernel::Error;
+use proto::errors;
 use tokio::time::Instant;
 
 use crate::status::refuse;
@@ -23,7 +24,7 @@ pub async fn deadline(mut request: Request, next: Next) -> Response {
     match tokio::time::timeout_at(at, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let error = Error::new(Kind::DeadlineExceeded, "deadline_exceeded", "the call took too long");
+            let error = Error::new(errors::DEADLINE_EXCEEDED, "the call took too long");
             refuse(error).into_http()
         }
     }

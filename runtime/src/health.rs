@@ -23,11 +23,9 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use kernel::{
-    Kind,
-    error::{Chain, Error as CallError},
-};
+use kernel::error::{Chain, Error as CallError};
 use prost_types::{MethodDescriptorProto, method_options::IdempotencyLevel};
+use proto::errors;
 use tokio_util::sync::CancellationToken;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
@@ -200,7 +198,7 @@ fn may_do_without_writing(method: &MethodDescriptorProto) -> bool {
 /// Middleware: refuses calls of the replica's own service that its store can not serve, instead of letting each find out.
 pub(crate) async fn serving(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let Some((which, message)) = gate.refusal(request.uri().path()) else { return next.run(request).await };
-    let mut response: Response = refuse(CallError::new(Kind::Unavailable, "unavailable", message)).into_http();
+    let mut response: Response = refuse(CallError::new(errors::UNAVAILABLE, message)).into_http();
     response.headers_mut().insert(NOT_SERVING, which);
     response
 }

@@ -46,6 +46,12 @@ pub fn http_status(code: Code) -> StatusCode {
     }
 }
 
+/// The HTTP status of an error with this code.
+pub fn status_of(code: &kernel::error::Code) -> StatusCode {
+    let own = code.http().and_then(|status| StatusCode::from_u16(status).ok());
+    own.unwrap_or_else(|| http_status(self::code(code.kind())))
+}
+
 /// What an error is on the wire. Here it leaves a process, and so here its cause is logged, once.
 pub fn refuse(error: Error) -> Status {
     if let Some(cause) = error.cause().map(Chain) {
@@ -55,7 +61,7 @@ pub fn refuse(error: Error) -> Status {
         }
     }
     let mut details = ErrorDetails::new();
-    details.set_error_info(error.reason(), DOMAIN, HashMap::new());
+    details.set_error_info(error.code().as_str(), DOMAIN, HashMap::new());
     for violation in error.violations() {
         details.add_bad_request_violation(&*violation.field, &*violation.message);
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use kernel::Kind;
 pub use kernel::idempotency::Key;
+use proto::errors::IDEMPOTENCY_KEY_REUSED;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
@@ -84,12 +84,12 @@ pub struct Record {
 
 /// The key was used for another request before: `idempotency_key_reused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the idempotency key was used for another request before")]
+#[error("{}", IDEMPOTENCY_KEY_REUSED.meaning())]
 pub struct KeyReused;
 
 impl From<KeyReused> for kernel::Error {
-    fn from(error: KeyReused) -> Self {
-        Self::new(Kind::FailedPrecondition, "idempotency_key_reused", error.to_string())
+    fn from(_: KeyReused) -> Self {
+        IDEMPOTENCY_KEY_REUSED.into()
     }
 }
 

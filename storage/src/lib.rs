@@ -25,6 +25,8 @@ pub mod readiness;
 pub mod sql;
 pub mod sqlite;
 pub mod sweep;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use data_dir::DataDir;
 pub use error::Error;

@@ -9,7 +9,8 @@ use std::{
 use kernel::Clock;
 use lab::{catalogue::Ledger, eventually, process::Server, system::Settings};
 use marketplace::{store::mongo::Mongo, wallet::Amounts};
-use runtime::identity::{ADMIN, Claims, SigningKeys};
+use proto::accounts::words::Role;
+use runtime::identity::{Claims, SigningKeys};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -195,7 +196,7 @@ impl System {
 
     /// An admin who never registered, but whose token is good.
     pub fn admin(&self) -> User {
-        self.bearer_of(&Claims { roles: vec![ADMIN.to_owned()], ..claims("root") })
+        self.bearer_of(&Claims { roles: vec![Role::Admin.to_string()], ..claims("root") })
     }
 
     fn bearer_of(&self, claims: &Claims) -> User {

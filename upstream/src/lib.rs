@@ -27,8 +27,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::{BodyExt, Full};
-use kernel::{Error, Kind};
+use kernel::Error;
 use opentelemetry::{KeyValue, metrics::Counter};
+use proto::errors;
 use runtime::{access::Notes, context, deadline::GRPC_TIMEOUT, metrics::Metrics, status::refuse, trace};
 use tokio::time::Instant;
 use tonic::{Code, Status, body::Body};
@@ -243,21 +244,21 @@ fn code_name(code: Code) -> &'static str {
 }
 
 fn no_live_replica(service: &str) -> Status {
-    refuse(Error::new(Kind::Unavailable, "unavailable", format!("no replica of the {service} service can be reached")))
+    refuse(Error::new(errors::UNAVAILABLE, format!("no replica of the {service} service can be reached")))
 }
 
 fn only_reads(service: &str) -> Status {
     let message = format!("the {service} service cannot keep anything at the moment; what is there can be read");
-    refuse(Error::new(Kind::Unavailable, "unavailable", message))
+    refuse(Error::new(errors::UNAVAILABLE, message))
 }
 
 fn outcome_unknown(service: &str) -> Status {
     let message = format!(
         "the connection to the {service} service broke: whether this took effect is not known, look before you retry"
     );
-    refuse(Error::new(Kind::Unavailable, "outcome_unknown", message))
+    refuse(Error::new(errors::OUTCOME_UNKNOWN, message))
 }
 
 fn deadline_exceeded(service: &str) -> Status {
-    refuse(Error::new(Kind::DeadlineExceeded, "deadline_exceeded", format!("the {service} service took too long")))
+    refuse(Error::new(errors::DEADLINE_EXCEEDED, format!("the {service} service took too long")))
 }

@@ -348,6 +348,7 @@ mod tests {
 
     use diesel::connection::SimpleConnection;
     use kernel::Page;
+    use storage::testing::checked_words;
 
     use super::*;
     use crate::{
@@ -396,6 +397,17 @@ mod tests {
                 assert_eq!(refused.expect_err("refused"), ChannelError::AccessDenied);
             }
             store.channel(Some(creator), &query).await.expect_err("the posts are gone");
+        }
+    }
+
+    #[test]
+    fn both_schemas_let_in_the_words_of_the_contract() {
+        for schema in [
+            include_str!("../../migrations/embedded/0001_initial/up.sql"),
+            include_str!("../../migrations/postgres/0001_initial/up.sql"),
+        ] {
+            assert_eq!(checked_words(schema, "channels", "type"), ChannelType::WORDS);
+            assert_eq!(checked_words(schema, "posts", "topic"), Topic::WORDS);
         }
     }
 }

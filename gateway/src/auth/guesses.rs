@@ -12,6 +12,7 @@ use std::{convert::Infallible, net::IpAddr, num::NonZeroU32, time::Duration};
 use axum::http::StatusCode;
 use fred::{interfaces::KeysInterface, types::Expiration};
 use moka::sync::Cache as Moka;
+use proto::errors;
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
@@ -132,8 +133,9 @@ impl Guesses {
 async fn take(buckets: &Buckets, key: Key, step: Step) -> Result<(), Problem> {
     match buckets.step(key, step).await.wait {
         None => Ok(()),
-        Some(wait) => Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many attempts, try later")
-            .with_retry_after(retry_after(wait))),
+        Some(wait) => {
+            Err(Problem::new(errors::RATE_LIMITED, "too many attempts, try later").with_retry_after(retry_after(wait)))
+        }
     }
 }
 

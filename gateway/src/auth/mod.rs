@@ -4,8 +4,11 @@ pub(crate) mod guesses;
 
 use std::time::Duration;
 
-use proto::accounts as rpc;
-use runtime::identity::{ADMIN, Claims, News, SigningKeys, Unauthorized, Verifier};
+use proto::{
+    accounts::{self as rpc, words::Role},
+    words::Numbered as _,
+};
+use runtime::identity::{Claims, News, SigningKeys, Unauthorized, Verifier};
 use uuid::Uuid;
 
 use crate::error::Problem;
@@ -62,13 +65,13 @@ impl Auth {
     pub fn issue(&self, verified: rpc::VerifyPasswordResponse) -> Result<Session, Problem> {
         let user = verified.user.ok_or_else(|| Problem::internal("the accounts service sent no user"))?;
         let id = Uuid::try_parse(&user.id).map_err(Problem::internal)?;
-        let roles = verified.roles.iter().filter(|role| **role == i32::from(rpc::Role::Admin));
+        let roles = verified.roles.into_iter().filter_map(Role::of_number);
         let iat = self.verifier.clock().unix_seconds();
         let expires_in = self.ttl.as_secs();
         let claims = Claims {
             sub: id,
             username: user.username.clone(),
-            roles: roles.map(|_| ADMIN.to_owned()).collect(),
+            roles: roles.map(|role| role.to_string()).collect(),
             jti: Uuid::new_v4(),
             generation: verified.generation,
             iat,

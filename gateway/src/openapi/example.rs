@@ -1,7 +1,9 @@
 //! Examples of whole bodies, put together from the examples that their fields have.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{Content, RefOr};
+use utoipa::openapi::{Content, RefOr, Schema};
 
 /// Gives each body that has no example one.
 pub(super) fn add<'a>(bodies: impl Iterator<Item = &'a mut RefOr<Content>>, schemas: &Value) {
@@ -15,6 +17,18 @@ pub(super) fn add<'a>(bodies: impl Iterator<Item = &'a mut RefOr<Content>>, sche
                 .as_ref()
                 .and_then(|schema| serde_json::to_value(schema).ok())
                 .map(|schema| of(&schema, schemas));
+        }
+    }
+}
+
+/// The word that examples show, where the first of its set would make an odd one.
+const WORDS: [(&str, &str); 2] = [("EntryKind", "sale"), ("TransactionStatus", "completed")];
+
+/// Gives those words to their sets.
+pub(super) fn choose(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    for (name, word) in WORDS {
+        if let Some(RefOr::T(Schema::Object(set))) = schemas.get_mut(name) {
+            set.example = Some(word.into());
         }
     }
 }

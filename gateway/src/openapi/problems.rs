@@ -1,9 +1,11 @@
-//! The problems that operations answer with. A handler names those of its own by their codes, in backticks; those of
-//! middleware, extractors and balancer are added here, and the table describes them all.
+//! The problems that operations answer with. A handler names those of its own by their codes ([`REFUSALS`]); those of
+//! middleware, extractors and balancer are added here, and the catalogue describes them all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::StatusCode;
+use kernel::error::Code;
+use proto::errors::{self, find};
+use runtime::status::status_of;
 use serde_json::{Value, json};
 use utoipa::openapi::{
     Ref, RefOr, Response,
@@ -16,111 +18,65 @@ use utoipa::openapi::{
 use super::refer_to_headers;
 use crate::error::PROBLEM_JSON;
 
-/// Every code that a client may meet on a route: its status, and its detail as it may read.
-const PROBLEMS: [(u16, &str, &str); 37] = [
-    (400, "validation_failed", "one or more fields are not valid"),
-    (400, "malformed_json", "the body is no JSON: EOF while parsing an object at line 1 column 1"),
-    (400, "unreadable_body", "the body broke off"),
-    (400, "ambiguous_request", "there must be at most one Authorization header"),
-    (401, "missing_token", "the header Authorization: Bearer <token> is required"),
-    (401, "invalid_token", "the token is not valid"),
-    (401, "token_expired", "the token has expired, log in again"),
-    (401, "invalid_credentials", "the username or the password is wrong"),
-    (403, "channel_access_denied", "this channel is not open to you"),
-    (403, "pin_denied", "only the creator of a channel may pin posts"),
-    (404, "item_not_found", "there is no such item"),
-    (404, "channel_not_found", "there is no such channel"),
-    (408, "request_timeout", "the request took too long to arrive"),
-    (403, "account_deactivated", "this account is deactivated"),
-    (403, "not_yours", "this account is not yours"),
-    (403, "admins_only", "only admins may do this"),
-    (404, "user_not_found", "there is no such user"),
-    (409, "username_taken", "the username is taken"),
-    (409, "email_taken", "the e-mail address is taken"),
-    (409, "last_admin", "the last admin must stay one"),
-    (409, "changed_meanwhile", "somebody else changed the account at the same moment, try again"),
-    (409, "item_not_available", "the item is not available any more"),
-    (409, "own_item", "sellers cannot buy what they sell"),
-    (409, "insufficient_funds", "the price is 2.50 EUR, the balance is 1.00 EUR: 1.50 EUR is missing"),
-    (409, "deposit_limit_exceeded", "at most 10000.00 USD a day (UTC) can be deposited, and 250.00 USD of it is left"),
-    (413, "body_too_large", "the body must have at most 65536 bytes"),
-    (415, "unsupported_media_type", "the Content-Type must be application/json"),
-    (422, "invalid_body", "the body has not the right shape"),
-    (422, "idempotency_key_reused", "the idempotency key was used for another request before"),
-    (429, "rate_limited", "too many calls, slow down"),
-    (429, "too_many_at_once", "you have 128 calls under way: wait for their answers, and read them"),
-    (429, "treasury_exhausted", "the treasury has no USD left to open a wallet with"),
-    (500, "internal", "an internal error occurred"),
-    (503, "unavailable", "no replica of the service can be reached"),
-    (503, "overloaded", "too many requests at once, try again"),
-    (503, "outcome_unknown", "the connection broke: whether this took effect is not known, look before you retry"),
-    (504, "deadline_exceeded", "the service took too long"),
-];
+/// The extension by which a handler names the codes of its own; it does not reach the description.
+const REFUSALS: &str = "x-refusals";
 
-/// The codes that a description names, between backticks.
-fn codes_in(description: &str) -> impl Iterator<Item = &str> {
-    description.split('`').skip(1).step_by(2)
-}
-
-/// Describes all problems of an operation, its handler's own and those of every route of its kind.
-pub(super) fn complete(operation: &mut Operation) {
-    let mut codes = common(operation);
-    for (status, response) in &operation.responses.responses {
-        if let RefOr::T(Response { description, content, .. }) = response
-            && status.starts_with(['4', '5'])
-            && content.is_empty()
-        {
-            codes.extend(codes_in(description).map(str::to_owned));
-        }
+/// Describes all problems of an operation, its handler's own and those of every route of its kind. Returns their codes.
+pub(super) fn complete(operation: &mut Operation) -> BTreeSet<&'static str> {
+    let mut codes: BTreeSet<_> = common(operation).into_iter().map(Code::as_str).collect();
+    let own = serde_json::to_value(operation.extensions.take()).unwrap_or_default();
+    codes.extend(
+        own[REFUSALS].as_array().into_iter().flatten().filter_map(Value::as_str).filter_map(find).map(Code::as_str),
+    );
+    let mut by_status = BTreeMap::<u16, Vec<&Code>>::new();
+    for code in errors::ALL.iter().filter(|code| codes.contains(code.as_str())) {
+        by_status.entry(status_of(code).as_u16()).or_default().push(code);
     }
-    let mut by_status = BTreeMap::<u16, Vec<(&str, &str)>>::new();
-    for (status, code, detail) in PROBLEMS {
-        if codes.iter().any(|wanted| wanted == code) {
-            by_status.entry(status).or_default().push((code, detail));
-        }
+    for (status, codes) in by_status {
+        operation.responses.responses.insert(status.to_string(), response(status, &codes).into());
     }
-    for (status, problems) in by_status {
-        operation.responses.responses.insert(status.to_string(), response(status, &problems).into());
-    }
+    codes
 }
 
 /// The codes that need no word from a handler: what stands around it can answer with them.
-fn common(operation: &Operation) -> Vec<String> {
+fn common(operation: &Operation) -> Vec<&'static Code> {
     let (has_body, has_input) = (operation.request_body.is_some(), operation.parameters.is_some());
     let secured = operation.security.is_some();
     let is_limited = operation.tags.iter().flatten().all(|tag| tag != "operations");
     let mut codes = Vec::new();
     if has_body {
-        codes.extend(["malformed_json", "unreadable_body", "request_timeout", "body_too_large"]);
-        codes.extend(["unsupported_media_type", "invalid_body"]);
+        codes.extend([errors::MALFORMED_JSON, errors::UNREADABLE_BODY, errors::REQUEST_TIMEOUT]);
+        codes.extend([errors::BODY_TOO_LARGE, errors::UNSUPPORTED_MEDIA_TYPE, errors::INVALID_BODY]);
     }
     if has_body || has_input {
-        codes.push("validation_failed");
+        codes.push(errors::VALIDATION_FAILED);
     }
     if secured {
-        codes.extend(["missing_token", "invalid_token", "token_expired"]);
+        codes.extend([errors::MISSING_TOKEN, errors::INVALID_TOKEN, errors::TOKEN_EXPIRED]);
     }
     if has_body {
-        codes.push("outcome_unknown");
+        codes.push(errors::OUTCOME_UNKNOWN);
     }
     let mut parameters = operation.parameters.iter().flatten();
     if parameters.any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.name == "Idempotency-Key")) {
-        codes.push("idempotency_key_reused");
+        codes.push(errors::IDEMPOTENCY_KEY_REUSED);
     }
     if is_limited {
-        codes.extend(["rate_limited", "too_many_at_once", "ambiguous_request", "internal", "overloaded"]);
+        codes.extend([errors::RATE_LIMITED, errors::TOO_MANY_AT_ONCE, errors::AMBIGUOUS_REQUEST]);
+        codes.extend([errors::INTERNAL, errors::OVERLOADED]);
     }
     if secured || has_body || has_input {
-        codes.extend(["unavailable", "deadline_exceeded"]);
+        codes.extend([errors::UNAVAILABLE, errors::DEADLINE_EXCEEDED]);
     }
-    codes.into_iter().map(str::to_owned).collect()
+    codes
 }
 
-fn response(status: u16, problems: &[(&str, &str)]) -> Response {
-    let description: Vec<_> = problems.iter().map(|(code, detail)| format!("`{code}`: {detail}")).collect();
-    let examples = problems
+fn response(status: u16, codes: &[&Code]) -> Response {
+    let description: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
+    let examples = codes
         .iter()
-        .map(|(code, _)| (*code, RefOr::Ref::<Example>(Ref::new(format!("#/components/examples/{code}")))));
+        .map(|code| code.as_str())
+        .map(|code| (code, RefOr::Ref::<Example>(Ref::new(format!("#/components/examples/{code}")))));
     let content =
         ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).examples_from_iter(examples).build();
     let mut response = ResponseBuilder::new()
@@ -135,61 +91,29 @@ fn response(status: u16, problems: &[(&str, &str)]) -> Response {
     response
 }
 
-/// One of each code.
-pub(super) fn examples() -> impl Iterator<Item = (String, RefOr<Example>)> {
-    PROBLEMS.into_iter().map(|(status, code, detail)| {
-        let example = ExampleBuilder::new().summary(code).value(Some(problem(status, code, detail))).build();
-        (code.to_owned(), RefOr::T(example))
+/// One of each code that some operation can answer with.
+pub(super) fn examples(refused: &BTreeSet<&'static str>) -> impl Iterator<Item = (String, RefOr<Example>)> {
+    refused.iter().copied().filter_map(find).map(|code| {
+        let example = ExampleBuilder::new().summary(code.as_str()).value(Some(problem(code))).build();
+        (code.as_str().to_owned(), RefOr::T(example))
     })
 }
 
-fn problem(status: u16, code: &str, detail: &str) -> Value {
-    let title = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+fn problem(code: &'static Code) -> Value {
+    let status = status_of(code);
     let mut problem = json!({
-        "type": "about:blank", "title": title, "status": status, "detail": detail, "code": code,
-        "requestId": "0f0a1c9e-3a54-4b0e-8a57-6a0f7a6d2f11",
+        "type": "about:blank", "title": status.canonical_reason(), "status": status.as_u16(), "detail": code.meaning(),
+        "code": code, "requestId": "0f0a1c9e-3a54-4b0e-8a57-6a0f7a6d2f11",
     });
-    let errors = match code {
-        "validation_failed" => json!([{"field": "limit", "message": "must be 1 to 100"}]),
-        "invalid_body" => json!([{"field": ".", "message": "must be an object"}]),
-        "username_taken" => json!([{"field": "username", "message": "is taken"}]),
-        _ => return problem,
+    let errors = if code == errors::VALIDATION_FAILED {
+        json!([{"field": "limit", "message": "must be 1 to 100"}])
+    } else if code == errors::INVALID_BODY {
+        json!([{"field": ".", "message": "must be an object"}])
+    } else if code == errors::USERNAME_TAKEN {
+        json!([{"field": "username", "message": "is taken"}])
+    } else {
+        return problem;
     };
     problem["errors"] = errors;
     problem
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_code_is_there_once_and_some_operation_has_it() {
-        let codes: Vec<_> = PROBLEMS.iter().map(|(_, code, _)| *code).collect();
-        assert_eq!(codes.iter().collect::<HashSet<_>>().len(), codes.len());
-        let api = crate::openapi().to_json().expect("json");
-        for code in codes {
-            assert!(api.contains(&format!("`{code}`")), "{code}");
-        }
-    }
-
-    /// A code that the table does not know would silently be left out.
-    #[test]
-    fn handlers_name_codes_of_the_table() {
-        let api = serde_json::to_value(crate::routes::description()).expect("json");
-        let operations = api["paths"].as_object().expect("paths").values().flat_map(|item| item.as_object());
-        for (status, response) in
-            operations.flat_map(|o| o.values()).filter_map(|o| o["responses"].as_object()).flatten()
-        {
-            let text = response["description"].as_str().expect("text");
-            if status.starts_with(['4', '5']) && response.get("content").is_none() {
-                for code in codes_in(text) {
-                    let known = PROBLEMS.iter().any(|(its, name, _)| *name == code && its.to_string() == *status);
-                    assert!(known, "{status} {code}");
-                }
-            }
-        }
-    }
 }

@@ -12,7 +12,7 @@ use std::{convert::Infallible, num::NonZeroU32, sync::Arc, time::Duration};
 use axum::{
     body::HttpBody,
     extract::Request,
-    http::{HeaderValue, StatusCode},
+    http::HeaderValue,
     response::{IntoResponse, Response},
 };
 use ipnet::IpNet;
@@ -24,6 +24,7 @@ use self::{
     lease::Leases,
 };
 use crate::{error::Problem, redis::Redis};
+use proto::errors;
 
 /// How often buckets that are full again are forgotten.
 pub(crate) const SWEEP: Duration = Duration::from_secs(60);
@@ -82,8 +83,7 @@ impl Limit {
             return Ok(Taken(Some((calls, caller, level))));
         }
         let seconds = retry_after(level.wait.unwrap_or_default());
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many calls, slow down");
-        let mut refusal = problem.with_retry_after(seconds).into_response();
+        let mut refusal = Problem::from(errors::RATE_LIMITED).with_retry_after(seconds).into_response();
         calls.tell(&mut refusal, format!("\"calls\";r=0;t={seconds}"));
         Err(refusal)
     }

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kernel::validate::Violations;
-use proto::accounts as rpc;
+use proto::{accounts as rpc, errors};
 use runtime::identity::Jwks;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -61,7 +61,8 @@ pub(super) struct NewPassword {
 /// From one address so many are registered a minute (`AUTH_RATE_LIMIT`), together with the logins that fail there.
 #[utoipa::path(
     post, path = "/auth/register", tag = "auth", request_body = Registration,
-    responses((status = CREATED, description = "The user", body = User), (status = CONFLICT, description = "`username_taken`, `email_taken`"))
+    responses((status = CREATED, description = "The user", body = User)),
+    extensions(("x-refusals" = json!([errors::USERNAME_TAKEN, errors::EMAIL_TAKEN])))
 )]
 pub(super) async fn register(
     app: State,
@@ -107,10 +108,9 @@ pub(super) struct Token {
 #[utoipa::path(
     post, path = "/auth/login", tag = "auth", request_body = Credentials,
     responses(
-        (status = OK, description = "A token", body = Token),
-        (status = UNAUTHORIZED, description = "`invalid_credentials`"),
-        (status = FORBIDDEN, description = "`account_deactivated`")
-    )
+        (status = OK, description = "A token", body = Token)
+    ),
+    extensions(("x-refusals" = json!([errors::INVALID_CREDENTIALS, errors::ACCOUNT_DEACTIVATED])))
 )]
 pub(super) async fn login(
     app: State,
@@ -164,7 +164,8 @@ pub(super) async fn logout(app: State, call: Call) -> Result<StatusCode, Problem
 /// failed login.
 #[utoipa::path(
     put, path = "/auth/password", tag = "auth", request_body = NewPassword, security(("bearer" = [])),
-    responses((status = NO_CONTENT, description = "The password is another one"), (status = UNAUTHORIZED, description = "`invalid_credentials`"))
+    responses((status = NO_CONTENT, description = "The password is another one")),
+    extensions(("x-refusals" = json!([errors::INVALID_CREDENTIALS])))
 )]
 pub(super) async fn change_password(
     app: State,

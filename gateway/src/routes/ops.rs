@@ -9,6 +9,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use proto::errors;
 use serde::Serialize;
 use upstream::Balancer;
 use utoipa::ToSchema;
@@ -196,9 +197,9 @@ pub(super) async fn health(app: State) -> (StatusCode, Json<SystemStatus>) {
     get, path = "/metrics", tag = "operations",
     responses(
         (status = OK, description = "Prometheus' text format", body = String, content_type = "text/plain",
-         example = "# TYPE service_up gauge\nservice_up{service=\"gateway\"} 1\n"),
-        (status = INTERNAL_SERVER_ERROR, description = "`internal`")
-    )
+         example = "# TYPE service_up gauge\nservice_up{service=\"gateway\"} 1\n")
+    ),
+    extensions(("x-refusals" = json!([errors::INTERNAL])))
 )]
 pub(super) async fn metrics(app: State) -> Result<Response, Problem> {
     let text = app.metrics.render().map_err(Problem::internal)?;
@@ -217,10 +218,10 @@ pub(super) async fn docs_headers(request: Request, next: Next) -> Response {
 
 /// For every path that is no route.
 pub(super) async fn not_found(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "route_not_found", format!("there is nothing at {}; see /docs", uri.path()))
+    Problem::new(errors::ROUTE_NOT_FOUND, format!("there is nothing at {}; see /docs", uri.path()))
 }
 
 /// For a route with another method; `Allow` says which there are.
 pub(super) async fn method_not_allowed() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this route has other methods, see Allow")
+    errors::METHOD_NOT_ALLOWED.into()
 }

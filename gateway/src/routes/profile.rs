@@ -7,7 +7,11 @@ use axum::{
     http::{StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use proto::accounts as rpc;
+use kernel::word::UnknownWord;
+use proto::{
+    accounts::{self as rpc, words},
+    errors,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -21,14 +25,11 @@ use crate::{
     routes::{
         State,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// What an account may do beyond its own.
-    Role(rpc::Role) { Admin = "admin" }
-}
+pub(crate) type Role = Word<words::Role>;
 
 /// An account as its owner and admins see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -100,7 +101,8 @@ pub(super) const NEVER_CACHED: NeverCached = [(header::CACHE_CONTROL, "no-store"
 /// Look at your account
 #[utoipa::path(
     get, path = "/profile", tag = "users", security(("bearer" = [])),
-    responses((status = OK, description = "The account", body = Profile), (status = NOT_FOUND, description = "`user_not_found`"))
+    responses((status = OK, description = "The account", body = Profile)),
+    extensions(("x-refusals" = json!([errors::USER_NOT_FOUND])))
 )]
 pub(crate) async fn get_profile(app: State, call: Call) -> Result<(NeverCached, Json<Profile>), Problem> {
     let request = call.repeatable(rpc::GetProfileRequest { id: String::new() });
@@ -114,11 +116,9 @@ pub(crate) async fn get_profile(app: State, call: Call) -> Result<(NeverCached, 
 #[utoipa::path(
     post, path = "/profile", tag = "users", request_body = Change, security(("bearer" = [])),
     responses(
-        (status = OK, description = "The account", body = Profile),
-        (status = FORBIDDEN, description = "`admins_only`"),
-        (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`email_taken`, `last_admin`, `changed_meanwhile`")
-    )
+        (status = OK, description = "The account", body = Profile)
+    ),
+    extensions(("x-refusals" = json!([errors::ADMINS_ONLY, errors::USER_NOT_FOUND, errors::EMAIL_TAKEN, errors::LAST_ADMIN, errors::CHANGED_MEANWHILE])))
 )]
 pub(crate) async fn create_profile(
     app: State,
@@ -132,11 +132,9 @@ pub(crate) async fn create_profile(
 #[utoipa::path(
     put, path = "/profile", tag = "users", request_body = Change, security(("bearer" = [])),
     responses(
-        (status = OK, description = "The account", body = Profile),
-        (status = FORBIDDEN, description = "`admins_only`"),
-        (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`email_taken`, `last_admin`, `changed_meanwhile`")
-    )
+        (status = OK, description = "The account", body = Profile)
+    ),
+    extensions(("x-refusals" = json!([errors::ADMINS_ONLY, errors::USER_NOT_FOUND, errors::EMAIL_TAKEN, errors::LAST_ADMIN, errors::CHANGED_MEANWHILE])))
 )]
 pub(crate) async fn update_profile(
     app: State,
@@ -152,11 +150,9 @@ pub(crate) async fn update_profile(
 #[utoipa::path(
     delete, path = "/profile", tag = "users", security(("bearer" = [])),
     responses(
-        (status = NO_CONTENT, description = "They are gone"),
-        (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`changed_meanwhile`"),
-        (status = SERVICE_UNAVAILABLE, description = "`outcome_unknown`")
-    )
+        (status = NO_CONTENT, description = "They are gone")
+    ),
+    extensions(("x-refusals" = json!([errors::USER_NOT_FOUND, errors::CHANGED_MEANWHILE, errors::OUTCOME_UNKNOWN])))
 )]
 pub(crate) async fn erase_profile(app: State, call: Call) -> Result<StatusCode, Problem> {
     let (mut client, request) = (app.accounts(), call.request(rpc::EraseProfileRequest {}));
@@ -166,13 +162,9 @@ pub(crate) async fn erase_profile(app: State, call: Call) -> Result<StatusCode, 
 
 /// Changes the account `id`.
 pub(super) async fn update(app: &Arc<App>, call: &Call, id: Uuid, change: Change) -> Result<Profile, Problem> {
-    let roles = change.roles.map(|words| {
-        words.iter().map(|word| Ok(word.parse::<Role>().map(rpc::Role::from)?.into())).collect::<Result<Vec<i32>, _>>()
-    });
-    let roles = roles
-        .transpose()
-        .map_err(|error: super::words::NotOneOf| Problem::invalid("roles", error))?
-        .map(|roles| rpc::Roles { roles });
+    let numbers = |words: Vec<String>| words.iter().map(|word| Ok(word.parse::<Role>()?.into())).collect();
+    let roles = change.roles.map(numbers).transpose().map_err(|error: UnknownWord| Problem::invalid("roles", error))?;
+    let roles = roles.map(|roles| rpc::Roles { roles });
     let request = call.request(rpc::UpdateProfileRequest {
         id: id.to_string(),
         first_name: change.first_name,

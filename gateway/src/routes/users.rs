@@ -2,7 +2,7 @@
 
 use axum::{Json, response::Response};
 use chrono::{DateTime, Utc};
-use proto::accounts as rpc;
+use proto::{accounts as rpc, errors};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -83,9 +83,9 @@ pub(crate) struct Users {
     get, path = "/users/{id}", tag = "users", params(("id" = Uuid, Path, description = "UUID of the user")),
     responses(
         (status = OK, description = "The user", body = User),
-        (status = NOT_MODIFIED, description = "It is what the client has"),
-        (status = NOT_FOUND, description = "`user_not_found`")
-    )
+        (status = NOT_MODIFIED, description = "It is what the client has")
+    ),
+    extensions(("x-refusals" = json!([errors::USER_NOT_FOUND])))
 )]
 pub(crate) async fn get_user(app: State, call: OpenCall, Id(id): Id<Uuid>) -> Result<Response, Problem> {
     let key = Key::get("/users/{id}", &format!("/users/{id}"), &(), Viewer::Anyone, vec![account(id)]);
@@ -132,11 +132,9 @@ pub(crate) async fn get_users(app: State, call: OpenCall, Query(query): Query<Ge
     put, path = "/users/{id}", tag = "users", request_body = Change, security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "UUID of the user")),
     responses(
-        (status = OK, description = "The account", body = Profile),
-        (status = FORBIDDEN, description = "`not_yours`, `admins_only`"),
-        (status = NOT_FOUND, description = "`user_not_found`"),
-        (status = CONFLICT, description = "`email_taken`, `last_admin`, `changed_meanwhile`")
-    )
+        (status = OK, description = "The account", body = Profile)
+    ),
+    extensions(("x-refusals" = json!([errors::NOT_YOURS, errors::ADMINS_ONLY, errors::USER_NOT_FOUND, errors::EMAIL_TAKEN, errors::LAST_ADMIN, errors::CHANGED_MEANWHILE])))
 )]
 pub(crate) async fn update_user(
     app: State,

@@ -1,59 +1,55 @@
 //! Enumerations: a word in JSON, a number in protobuf.
 
-/// The text is none of the words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of {0}")]
-pub struct NotOneOf(pub &'static str);
+use std::str::FromStr;
 
-/// Declares an enumeration by its words (as `tt`, since utoipa takes no `literal` that has passed through a macro), with its conversions from text and from and to its protobuf twin, whose
-/// variants have the same names.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident($proto:ty) { $first:ident = $first_word:tt $(, $variant:ident = $word:tt)* }) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-        $(#[$meta])*
-        pub enum $name {
-            #[serde(rename = $first_word)]
-            $first,
-            $(#[serde(rename = $word)] $variant,)*
-        }
+use kernel::word::UnknownWord;
+use proto::words::Numbered;
+use serde::Serialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::Type},
+};
 
-        impl std::str::FromStr for $name {
-            type Err = $crate::routes::words::NotOneOf;
+use crate::error::Problem;
 
-            fn from_str(word: &str) -> Result<Self, Self::Err> {
-                match word {
-                    $first_word => Ok(Self::$first),
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err($crate::routes::words::NotOneOf(concat!($first_word $(, ", ", $word)*))),
-                }
-            }
-        }
+/// A word of the contract on its way in or out. Routes name theirs by an alias: so the description has the word's name.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Word<W>(pub W);
 
-        impl From<$name> for $proto {
-            fn from(value: $name) -> Self {
-                match value {
-                    $name::$first => Self::$first,
-                    $($name::$variant => Self::$variant,)*
-                }
-            }
-        }
+impl<W: Numbered> FromStr for Word<W> {
+    type Err = UnknownWord;
 
-        /// From its number in protobuf; a number without a word is an error of the service's.
-        impl TryFrom<i32> for $name {
-            type Error = $crate::error::Problem;
-
-            fn try_from(number: i32) -> Result<Self, Self::Error> {
-                match <$proto>::try_from(number) {
-                    Ok(<$proto>::$first) => Ok(Self::$first),
-                    $(Ok(<$proto>::$variant) => Ok(Self::$variant),)*
-                    _ => Err($crate::error::Problem::internal(format_args!(
-                        "a service sent the unknown {} {number}",
-                        stringify!($name)
-                    ))),
-                }
-            }
-        }
-    };
+    fn from_str(word: &str) -> Result<Self, UnknownWord> {
+        word.parse().map(Self)
+    }
 }
 
-pub(crate) use words;
+impl<W: Numbered> From<Word<W>> for i32 {
+    fn from(Word(word): Word<W>) -> Self {
+        word.number()
+    }
+}
+
+/// From its number in protobuf; a number without a word is an error of the service's.
+impl<W: Numbered> TryFrom<i32> for Word<W> {
+    type Error = Problem;
+
+    fn try_from(number: i32) -> Result<Self, Problem> {
+        let unknown = || Problem::internal(format_args!("a service sent the unknown {} {number}", W::NAME));
+        W::of_number(number).map(Self).ok_or_else(unknown)
+    }
+}
+
+impl<W: Numbered> PartialSchema for Word<W> {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(W::WORDS.iter().copied()));
+        words.description(Some(W::DOC.trim())).into()
+    }
+}
+
+impl<W: Numbered> ToSchema for Word<W> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        W::NAME.into()
+    }
+}

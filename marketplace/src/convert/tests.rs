@@ -1,4 +1,7 @@
-use kernel::Kind;
+use proto::{
+    errors::VALIDATION_FAILED,
+    marketplace::words::{Category, ItemStatus},
+};
 
 use super::*;
 
@@ -17,7 +20,7 @@ fn create() -> pb::CreateItemRequest {
 /// What is said to be wrong, as `field: message`; nothing where the request is accepted.
 fn violations<T>(result: Result<T, Error>) -> Vec<String> {
     let Err(error) = result else { return Vec::new() };
-    assert_eq!((error.kind(), error.reason()), (Kind::InvalidArgument, "validation_failed"));
+    assert_eq!(error.code(), VALIDATION_FAILED);
     error.violations().iter().map(|v| format!("{}: {}", v.field, v.message)).collect()
 }
 
@@ -80,7 +83,7 @@ fn everything_that_is_wrong_with_a_new_item_is_said_at_once() {
 #[test]
 fn a_query_without_filters_is_the_first_page_of_all_newest_first() {
     let query = item_query(pb::ListItemsRequest::default()).expect("valid");
-    assert_eq!((query.sort, query.page), (Sort::Newest, Page { page: 1, limit: 20 }));
+    assert_eq!((query.sort, query.page), (ItemSort::Newest, Page { page: 1, limit: 20 }));
     let ItemFilter { category, status, currency, min_price, max_price, seller_id, buyer_id, is_premium, tag } =
         query.filter;
     assert!(category.is_none() && status.is_none() && currency.is_none() && min_price.is_none());
@@ -106,7 +109,7 @@ fn filters_are_read_and_unspecified_ones_are_none() {
     })
     .expect("valid");
     let rank = |text| PriceRank::parse(text, None).ok();
-    assert_eq!((query.sort, query.page), (Sort::PriceDesc, Page { page: 3, limit: 50 }));
+    assert_eq!((query.sort, query.page), (ItemSort::PriceDesc, Page { page: 3, limit: 50 }));
     let filter = query.filter;
     assert_eq!((filter.category, filter.status), (Some(Category::Innovation), Some(ItemStatus::Reserved)));
     assert_eq!((filter.currency, filter.seller_id, filter.buyer_id), (Some(Currency::Eur), Some(seller), Some(buyer)));

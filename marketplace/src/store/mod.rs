@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Currency, Kind, PoolState};
+use kernel::{Caller, Currency, PoolState};
+use proto::errors::TREASURY_EXHAUSTED;
 use storage::{
     data_dir,
     idempotency::{Claim, KeyReused, RecallError},
@@ -156,7 +157,7 @@ impl From<RecallError> for Error {
 impl From<Error> for kernel::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::TreasuryExhausted(_) => Self::new(Kind::ResourceExhausted, "treasury_exhausted", error.to_string()),
+            Error::TreasuryExhausted(_) => Self::new(TREASURY_EXHAUSTED, error.to_string()),
             Error::KeyReused(error) => error.into(),
             Error::Unavailable(cause) => Self::unavailable("the store", cause),
             Error::Failed(cause) => Self::internal(cause),

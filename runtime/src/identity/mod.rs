@@ -16,14 +16,14 @@ mod verifier;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use kernel::{Error, Kind};
+use kernel::Error;
 
 use crate::access::Notes;
 
 pub use self::{
     ended::{Ended, News},
     keys::{Jwk, Jwks, Options, SigningKeys},
-    verifier::{ADMIN, Claims, Unauthorized, Verifier},
+    verifier::{Claims, Unauthorized, Verifier},
 };
 
 const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
@@ -70,7 +70,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>,
 
 impl From<Unauthorized> for Error {
     fn from(why: Unauthorized) -> Self {
-        Self::new(Kind::Unauthenticated, why.reason(), why.to_string())
+        why.code().into()
     }
 }
 

@@ -3,8 +3,9 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use kernel::{Caller, Clock};
+use kernel::{Caller, Clock, error::Code};
 use moka::sync::Cache;
+use proto::{accounts::words::Role, errors};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -13,16 +14,13 @@ use super::{Ended, Jwks};
 /// Tokens that are known to be good, at most: some 6 MB.
 const MAX_VERIFIED: u64 = 10_000;
 
-/// The role of those who may do everything.
-pub const ADMIN: &str = "admin";
-
 /// What a token says.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Claims {
     /// Id of the user.
     pub sub: Uuid,
     pub username: String,
-    /// What the user may do beyond its own: [`ADMIN`].
+    /// What the user may do beyond its own: [`Role`]s.
     #[serde(default)]
     pub roles: Vec<String>,
     /// Id of the token.
@@ -39,29 +37,25 @@ pub struct Claims {
 impl Claims {
     /// The user that it speaks of.
     pub fn caller(&self) -> Caller {
-        let is_admin = self.roles.iter().any(|role| role == ADMIN);
+        let is_admin = self.roles.iter().any(|role| role == Role::Admin.as_str());
         Caller { id: self.sub, name: self.username.clone(), is_admin }
     }
 }
 
 /// Why a request has no caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthorized {
-    #[error("the header Authorization: Bearer <token> is required")]
     MissingToken,
-    #[error("the token is not valid")]
     InvalidToken,
-    #[error("the token has expired, log in again")]
     TokenExpired,
 }
 
 impl Unauthorized {
-    /// The stable word of this refusal.
-    pub fn reason(self) -> &'static str {
+    pub fn code(self) -> &'static Code {
         match self {
-            Self::MissingToken => "missing_token",
-            Self::InvalidToken => "invalid_token",
-            Self::TokenExpired => "token_expired",
+            Self::MissingToken => errors::MISSING_TOKEN,
+            Self::InvalidToken => errors::INVALID_TOKEN,
+            Self::TokenExpired => errors::TOKEN_EXPIRED,
         }
     }
 }

@@ -131,7 +131,7 @@ pub(super) async fn check(owners: &mut [Owner]) {
     let mut expected: BTreeMap<(String, String), i64> = BTreeMap::new();
     for owner in &*owners {
         for currency in Currency::ALL {
-            expected.insert((owner.id.clone(), currency.code().to_owned()), opening.get(currency).minor_units);
+            expected.insert((owner.id.clone(), currency.as_str().to_owned()), opening.get(currency).minor_units);
         }
     }
     for Trade { item, buyer, seller, currency, price } in trades {

@@ -10,7 +10,7 @@ fn at(number: u8) -> ClientAddress {
 }
 
 fn wrong() -> Result<(), Problem> {
-    Err(Problem::unauthorized("invalid_credentials", "wrong"))
+    Err(proto::errors::INVALID_CREDENTIALS.into())
 }
 
 /// Status of an attempt to log in with this outcome; 200 where it succeeds.

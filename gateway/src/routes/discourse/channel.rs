@@ -9,7 +9,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::discourse as rpc;
+use proto::{
+    discourse::{self as rpc, words},
+    errors,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -24,7 +27,7 @@ use crate::{
         State,
         page::Pagination,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
@@ -36,10 +39,7 @@ pub(super) fn channel(id: i64) -> Tag {
     Tag::number("channel", id)
 }
 
-words! {
-    /// Who may read and post: public all; private only the creator; sovereign all read, only the creator posts.
-    ChannelType(rpc::ChannelType) { Public = "public", Private = "private", Sovereign = "sovereign" }
-}
+pub(crate) type ChannelType = Word<words::ChannelType>;
 
 /// A place to argue in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -148,7 +148,7 @@ pub(crate) async fn list_channels(
     let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.caller.id), vec![CHANNELS]);
     let load = || {
         let ListChannels { kind, zone, created_by, page, limit } = query;
-        let kind = kind.map(|kind| rpc::ChannelType::from(kind).into());
+        let kind = kind.map(i32::from);
         let request = call.repeatable(rpc::ListChannelsRequest { r#type: kind, zone, created_by, page, limit });
         let mut client = app.discourse();
         async move { ChannelList::try_from(client.list_channels(request).await?.into_inner()) }
@@ -218,10 +218,9 @@ impl TryFrom<rpc::GetChannelResponse> for ChannelPage {
     params(("id" = i64, Path, description = "Id of the channel", minimum = 1, example = 7), ListPosts),
     responses(
         (status = OK, description = "The channel and its posts", body = ChannelPage),
-        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so"),
-        (status = FORBIDDEN, description = "`channel_access_denied`"),
-        (status = NOT_FOUND, description = "`channel_not_found`")
-    )
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so")
+    ),
+    extensions(("x-refusals" = json!([errors::CHANNEL_ACCESS_DENIED, errors::CHANNEL_NOT_FOUND])))
 )]
 pub(crate) async fn get_channel(
     app: State,
@@ -235,7 +234,7 @@ pub(crate) async fn get_channel(
     let key = Key::get("/discourse/channel/{id}", &path, &query, viewer, vec![channel(id)]);
     let load = || {
         let ListPosts { topic, page, limit } = query;
-        let topic = topic.map(|topic| rpc::Topic::from(topic).into());
+        let topic = topic.map(i32::from);
         let request = call.repeatable(rpc::GetChannelRequest { id, topic, page, limit });
         let mut client = app.discourse();
         async move { ChannelPage::try_from(client.get_channel(request).await?.into_inner()) }
@@ -278,7 +277,7 @@ pub(crate) async fn create_channel(
     let request = key.request(&call, |idempotency_key| rpc::CreateChannelRequest {
         name: channel.name.unwrap_or_default(),
         description: channel.description.unwrap_or_default(),
-        r#type: kind.map_or(rpc::ChannelType::Unspecified, rpc::ChannelType::from).into(),
+        r#type: kind.map_or(0, i32::from),
         zone: channel.zone.unwrap_or_default(),
         idempotency_key,
     });

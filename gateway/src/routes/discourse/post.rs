@@ -7,7 +7,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::discourse as rpc;
+use proto::{
+    discourse::{self as rpc, words},
+    errors,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,16 +23,11 @@ use crate::{
     routes::{
         State,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// What a post is about.
-    Topic(rpc::Topic) {
-        Economic = "economic", Philosophical = "philosophical", Strategic = "strategic", General = "general"
-    }
-}
+pub(crate) type Topic = Word<words::Topic>;
 
 /// Something said in a channel.
 #[derive(Debug, Serialize, ToSchema)]
@@ -105,10 +103,9 @@ pub(crate) struct NewPost {
     post, path = "/discourse/post", tag = "discourse", request_body = NewPost, security(("bearer" = [])),
     params(IdempotencyKey),
     responses(
-        (status = CREATED, description = "The post", body = Post, headers(("Location" = String, description = "Path of the channel, at the post"))),
-        (status = FORBIDDEN, description = "`channel_access_denied`, `pin_denied`"),
-        (status = NOT_FOUND, description = "`channel_not_found`")
-    )
+        (status = CREATED, description = "The post", body = Post, headers(("Location" = String, description = "Path of the channel, at the post")))
+    ),
+    extensions(("x-refusals" = json!([errors::CHANNEL_ACCESS_DENIED, errors::PIN_DENIED, errors::CHANNEL_NOT_FOUND])))
 )]
 pub(crate) async fn create_post(
     app: State,
@@ -124,7 +121,7 @@ pub(crate) async fn create_post(
         channel_id,
         title: post.title.unwrap_or_default(),
         content: post.content.unwrap_or_default(),
-        topic: topic.map_or(rpc::Topic::Unspecified, rpc::Topic::from).into(),
+        topic: topic.map_or(0, i32::from),
         is_pinned: post.is_pinned.unwrap_or_default(),
         idempotency_key,
     });

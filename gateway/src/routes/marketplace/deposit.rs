@@ -2,7 +2,7 @@
 
 use axum::{Json, http::StatusCode};
 use kernel::validate::Violations;
-use proto::marketplace as rpc;
+use proto::{errors, marketplace as rpc};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -53,10 +53,9 @@ impl NewDeposit {
     post, path = "/marketplace/deposit", tag = "marketplace", request_body = NewDeposit, security(("bearer" = [])),
     params(IdempotencyKey),
     responses(
-        (status = CREATED, description = "The entry", body = WalletEntry),
-        (status = CONFLICT, description = "`deposit_limit_exceeded`"),
-        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
-    )
+        (status = CREATED, description = "The entry", body = WalletEntry)
+    ),
+    extensions(("x-refusals" = json!([errors::DEPOSIT_LIMIT_EXCEEDED, errors::TREASURY_EXHAUSTED])))
 )]
 pub(crate) async fn make_deposit(
     app: State,

@@ -6,7 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use proto::marketplace as rpc;
+use proto::{
+    errors,
+    marketplace::{self as rpc, words},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -20,18 +23,11 @@ use crate::{
         State,
         page::Pagination,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// Why money moved: `issue` when the wallet was opened, `sale` for what was bought or sold.
-    #[schema(example = "sale")]
-    EntryKind(rpc::EntryKind) {
-        Issue = "issue", Sale = "sale", Settlement = "settlement", Release = "release", Refund = "refund",
-        Deposit = "deposit", Tax = "tax", Transfer = "transfer"
-    }
-}
+pub(crate) type EntryKind = Word<words::EntryKind>;
 
 /// A movement of a wallet. In CSV its members are the columns.
 #[derive(Debug, Serialize, ToSchema)]
@@ -117,9 +113,9 @@ pub(crate) struct ListWalletEntries {
         (status = OK, description = "A page of entries", headers(("Link" = String, description = "The next page, as in RFC 8288; none on the last")), content(
             (WalletEntries = "application/json"),
             (String = "text/csv", example = "number,kind,currency,amount,balance,reference,createdAt\r\n5,sale,USD,-12.50,999987.50,6560f0a3c5d1e80001a2b3c5,2026-11-20T21:28:56.215Z\r\n")
-        )),
-        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
-    )
+        ))
+    ),
+    extensions(("x-refusals" = json!([errors::TREASURY_EXHAUSTED])))
 )]
 pub(crate) async fn list_wallet_entries(
     app: State,

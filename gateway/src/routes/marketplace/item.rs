@@ -9,7 +9,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::marketplace as rpc;
+use proto::{
+    errors,
+    marketplace::{self as rpc, words},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -27,7 +30,7 @@ use crate::{
         State,
         page::Pagination,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
@@ -39,22 +42,11 @@ pub(super) fn listing(id: &str) -> Tag {
     Tag::text("item", id)
 }
 
-words! {
-    /// What kind of thing is for sale.
-    Category(rpc::Category) {
-        Asset = "asset", Innovation = "innovation", Service = "service", Knowledge = "knowledge"
-    }
-}
+pub(crate) type Category = Word<words::Category>;
 
-words! {
-    /// Where a listing is in its life.
-    ItemStatus(rpc::ItemStatus) { Available = "available", Sold = "sold", Reserved = "reserved" }
-}
+pub(crate) type ItemStatus = Word<words::ItemStatus>;
 
-words! {
-    /// The order of a list; ties are broken by id, newest first.
-    ItemSort(rpc::ItemSort) { Newest = "newest", Oldest = "oldest", Price = "price", PriceDesc = "-price" }
-}
+pub(crate) type ItemSort = Word<words::ItemSort>;
 
 /// A listing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -157,16 +149,16 @@ pub struct ListItems {
 impl From<ListItems> for rpc::ListItemsRequest {
     fn from(query: ListItems) -> Self {
         Self {
-            category: query.category.map(|category| rpc::Category::from(category).into()),
-            status: query.status.map(|status| rpc::ItemStatus::from(status).into()),
-            currency: query.currency.map(|currency| rpc::Currency::from(currency).into()),
+            category: query.category.map(i32::from),
+            status: query.status.map(i32::from),
+            currency: query.currency.map(i32::from),
             min_price: query.min_price,
             max_price: query.max_price,
             seller_id: query.seller_id,
             buyer_id: query.buyer_id,
             is_premium: query.is_premium,
             tag: query.tag,
-            sort: rpc::ItemSort::from(query.sort.unwrap_or(ItemSort::Newest)).into(),
+            sort: query.sort.map_or(0, i32::from),
             page: query.page,
             limit: query.limit,
         }
@@ -270,9 +262,9 @@ impl TryFrom<rpc::GetItemResponse> for ItemPage {
     params(("id" = String, Path, description = "ObjectId of the item", pattern = "^[0-9a-fA-F]{24}$", example = "6560f0a3c5d1e80001a2b3c4")),
     responses(
         (status = OK, description = "The listing", body = ItemPage),
-        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so"),
-        (status = NOT_FOUND, description = "`item_not_found`")
-    )
+        (status = NOT_MODIFIED, description = "What `If-None-Match` names is still so")
+    ),
+    extensions(("x-refusals" = json!([errors::ITEM_NOT_FOUND])))
 )]
 pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>) -> Result<Response, Problem> {
     // It depends on the list too: the seller's counts change with every listing and sale of theirs.
@@ -321,7 +313,7 @@ impl NewItem {
         Ok(rpc::CreateItemRequest {
             name: self.name.unwrap_or_default(),
             description: self.description.unwrap_or_default(),
-            category: category.map_or(rpc::Category::Unspecified, rpc::Category::from).into(),
+            category: category.map_or(0, i32::from),
             price,
             is_premium: self.is_premium.unwrap_or_default(),
             tags: self.tags.unwrap_or_default().into_iter().map(|NewTag(tag)| tag).collect(),
@@ -337,9 +329,9 @@ impl NewItem {
     post, path = "/marketplace/item", tag = "marketplace", request_body = NewItem, security(("bearer" = [])),
     params(IdempotencyKey),
     responses(
-        (status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing"))),
-        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
-    )
+        (status = CREATED, description = "The listing", body = Item, headers(("Location" = String, description = "Path of the listing")))
+    ),
+    extensions(("x-refusals" = json!([errors::TREASURY_EXHAUSTED])))
 )]
 pub(crate) async fn create_item(
     app: State,

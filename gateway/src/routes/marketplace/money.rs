@@ -12,23 +12,9 @@ use utoipa::{
     },
 };
 
-use crate::{error::Problem, routes::words::words};
+use crate::{error::Problem, routes::words::Word};
 
-words! {
-    /// What a price is counted in: USD and EUR have 2 decimal places, GOLD 4, BTC 8.
-    Currency(rpc::Currency) { Usd = "USD", Eur = "EUR", Btc = "BTC", Gold = "GOLD" }
-}
-
-impl From<Currency> for Code {
-    fn from(currency: Currency) -> Self {
-        match currency {
-            Currency::Usd => Self::Usd,
-            Currency::Eur => Self::Eur,
-            Currency::Btc => Self::Btc,
-            Currency::Gold => Self::Gold,
-        }
-    }
-}
+pub(crate) type Currency = Word<Code>;
 
 /// An amount on its way out: a JSON number with all of its currency's decimal places, such as `12.50`.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +51,7 @@ impl ToSchema for Amount {}
 pub(crate) fn from_proto(money: Option<rpc::Money>) -> Result<(Amount, Currency), Problem> {
     let money = money.ok_or_else(|| Problem::internal("a service sent no money"))?;
     let currency = Currency::try_from(money.currency)?;
-    Ok((Amount(Money { currency: currency.into(), minor_units: money.minor_units }), currency))
+    Ok((Amount(Money { currency: currency.0, minor_units: money.minor_units }), currency))
 }
 
 /// A price on its way in: the text of a JSON number, or of a string that has one.
@@ -124,8 +110,8 @@ pub(crate) fn named(
 ) -> Option<rpc::Money> {
     let currency = violations.ok("currency", currency.parse::<Currency>())?;
     // A missing amount is for the service to refuse, together with all else that is wrong.
-    let money = violations.ok(field, amount?.parse(currency.into()))?;
-    Some(rpc::Money { currency: rpc::Currency::from(currency).into(), minor_units: money.minor_units })
+    let money = violations.ok(field, amount?.parse(currency.0))?;
+    Some(rpc::Money { currency: currency.into(), minor_units: money.minor_units })
 }
 
 #[cfg(test)]

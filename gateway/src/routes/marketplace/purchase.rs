@@ -3,7 +3,10 @@
 use axum::Json;
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
-use proto::marketplace as rpc;
+use proto::{
+    errors,
+    marketplace::{self as rpc, words},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,20 +22,13 @@ use crate::{
     routes::{
         State,
         time::{self, moment},
-        words::words,
+        words::Word,
     },
 };
 
-words! {
-    /// Why money changed hands.
-    TransactionType(rpc::TransactionType) { Purchase = "purchase", Investment = "investment", Trade = "trade" }
-}
+pub(crate) type TransactionType = Word<words::TransactionType>;
 
-words! {
-    /// How far a transaction got.
-    #[schema(example = "completed")]
-    TransactionStatus(rpc::TransactionStatus) { Pending = "pending", Completed = "completed", Failed = "failed" }
-}
+pub(crate) type TransactionStatus = Word<words::TransactionStatus>;
 
 /// One sale.
 #[derive(Debug, Serialize, ToSchema)]
@@ -107,11 +103,9 @@ pub(crate) struct Purchase {
     post, path = "/marketplace/purchase", tag = "marketplace", request_body = NewPurchase, security(("bearer" = [])),
     params(IdempotencyKey),
     responses(
-        (status = OK, description = "The purchase", body = Purchase),
-        (status = NOT_FOUND, description = "`item_not_found`"),
-        (status = CONFLICT, description = "`item_not_available`, `own_item`, `insufficient_funds`"),
-        (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`")
-    )
+        (status = OK, description = "The purchase", body = Purchase)
+    ),
+    extensions(("x-refusals" = json!([errors::ITEM_NOT_FOUND, errors::ITEM_NOT_AVAILABLE, errors::OWN_ITEM, errors::INSUFFICIENT_FUNDS, errors::TREASURY_EXHAUSTED])))
 )]
 pub(crate) async fn purchase_item(
     app: State,
@@ -124,7 +118,7 @@ pub(crate) async fn purchase_item(
     check(violations)?;
     let item_id = purchase.item_id.unwrap_or_default().to_ascii_lowercase();
     let tags = vec![listing(&item_id), LISTINGS];
-    let kind = kind.map_or(rpc::TransactionType::Unspecified, rpc::TransactionType::from).into();
+    let kind = kind.map_or(0, i32::from);
     let request =
         key.request(&call, |idempotency_key| rpc::PurchaseItemRequest { item_id, r#type: kind, idempotency_key });
     let mut client = app.marketplace();

@@ -1,7 +1,7 @@
 //! `/marketplace/wallet`.
 
 use axum::{Json, http::header};
-use proto::marketplace as rpc;
+use proto::{errors, marketplace as rpc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,7 +34,8 @@ type NeverCached = [(header::HeaderName, &'static str); 2];
 /// The first look opens it, with the opening balance.
 #[utoipa::path(
     get, path = "/marketplace/wallet", tag = "marketplace", security(("bearer" = [])),
-    responses((status = OK, description = "The wallet", body = Wallet), (status = TOO_MANY_REQUESTS, description = "`treasury_exhausted`"))
+    responses((status = OK, description = "The wallet", body = Wallet)),
+    extensions(("x-refusals" = json!([errors::TREASURY_EXHAUSTED])))
 )]
 pub(crate) async fn get_wallet(app: State, call: Call) -> Result<(NeverCached, Json<Wallet>), Problem> {
     let request = call.repeatable(rpc::GetWalletRequest {});

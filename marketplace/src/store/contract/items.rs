@@ -2,13 +2,14 @@ use std::cmp::Reverse;
 
 use chrono::{TimeDelta, Utc};
 use kernel::{Caller, Currency, Money, Page};
+use proto::errors::ITEM_NOT_FOUND;
 use runtime::context::Context;
 use uuid::Uuid;
 
 use super::{buy, draft, economy, first_page, sell, usd, user};
 use crate::{
     id,
-    item::{self, Category, Item, ItemFilter, ItemQuery, ItemStatus, NewItem, PriceRank, Sort},
+    item::{self, Category, Item, ItemFilter, ItemQuery, ItemSort, ItemStatus, NewItem, PriceRank},
     store::Store,
     time,
 };
@@ -36,7 +37,7 @@ pub(crate) async fn a_created_item_is_read_back(store: &dyn Store) {
 pub(crate) async fn an_unknown_item_is_none(store: &dyn Store) {
     assert_eq!(store.item(id::next()).await.expect("no failure"), None);
     let error = item::get(store, id::next()).await.expect_err("not there");
-    assert_eq!((error.kind(), error.reason()), (kernel::Kind::NotFound, "item_not_found"));
+    assert_eq!(error.code(), ITEM_NOT_FOUND);
 }
 
 pub(crate) async fn a_sellers_counts_follow_listings_and_sales(store: &dyn Store) {
@@ -108,7 +109,7 @@ pub(crate) async fn every_filter_sort_and_page_agrees_with_a_plain_model(store: 
         },
     ];
     for filter in &filters {
-        for sort in [Sort::Newest, Sort::Oldest, Sort::Price, Sort::PriceDesc] {
+        for sort in [ItemSort::Newest, ItemSort::Oldest, ItemSort::Price, ItemSort::PriceDesc] {
             let expected = model(&items, filter, sort);
             for limit in [1, 7, 100] {
                 let mut pages = Vec::new();
@@ -130,7 +131,7 @@ pub(crate) async fn a_buyers_list_has_what_they_bought_from_then_on(store: &dyn 
     let (item, unsold) = (sell(store, &seller, usd(1)).await, sell(store, &seller, usd(1)).await);
     let bought_by = async |user: &Caller| {
         let filter = ItemFilter { buyer_id: Some(user.id), ..Default::default() };
-        store.list_items(&first_page(filter, Sort::Newest)).await.expect("lists")
+        store.list_items(&first_page(filter, ItemSort::Newest)).await.expect("lists")
     };
     assert_eq!(bought_by(&buyer).await, (vec![], 0));
     let first = buy(store, &buyer, &item, Some("key")).await.expect("buys").item;
@@ -157,9 +158,9 @@ pub(crate) async fn prices_are_ordered_across_currencies(store: &dyn Store) {
     for index in [3, 0, 7, 1, 6, 4, 2, 5] {
         sell(store, &seller, dearest_first[index]).await;
     }
-    let (items, _) = store.list_items(&first_page(ItemFilter::default(), Sort::PriceDesc)).await.expect("lists");
+    let (items, _) = store.list_items(&first_page(ItemFilter::default(), ItemSort::PriceDesc)).await.expect("lists");
     assert_eq!(items.iter().map(|item| item.price).collect::<Vec<_>>(), dearest_first);
-    let (items, _) = store.list_items(&first_page(ItemFilter::default(), Sort::Price)).await.expect("lists");
+    let (items, _) = store.list_items(&first_page(ItemFilter::default(), ItemSort::Price)).await.expect("lists");
     assert!(items.iter().map(|item| item.price).eq(dearest_first.into_iter().rev()));
 }
 
@@ -167,7 +168,7 @@ pub(crate) async fn min_above_max_matches_nothing(store: &dyn Store) {
     sell(store, &user("seller"), usd(150)).await;
     let rank = |minor_units| Some(PriceRank::from(usd(minor_units)));
     let filter = ItemFilter { min_price: rank(200), max_price: rank(100), ..Default::default() };
-    assert_eq!(store.list_items(&first_page(filter, Sort::Newest)).await.expect("lists"), (vec![], 0));
+    assert_eq!(store.list_items(&first_page(filter, ItemSort::Newest)).await.expect("lists"), (vec![], 0));
 }
 
 /// 40 items of all sorts, some listed at the same moment or at the same price, a few of them sold to one of two buyers.
@@ -208,7 +209,7 @@ async fn assorted(store: &dyn Store) -> (Vec<(Item, Option<Uuid>)>, [Uuid; 2]) {
     (items, buyers.map(|buyer| buyer.id))
 }
 
-fn model(items: &[(Item, Option<Uuid>)], filter: &ItemFilter, sort: Sort) -> Vec<Item> {
+fn model(items: &[(Item, Option<Uuid>)], filter: &ItemFilter, sort: ItemSort) -> Vec<Item> {
     let matches = |(item, buyer): &&(Item, Option<Uuid>)| {
         filter.category.is_none_or(|category| item.category == category)
             && filter.status.is_none_or(|status| item.status == status)
@@ -223,10 +224,10 @@ fn model(items: &[(Item, Option<Uuid>)], filter: &ItemFilter, sort: Sort) -> Vec
     let mut items: Vec<Item> = items.iter().filter(matches).map(|(item, _)| item.clone()).collect();
     items.sort_by_key(|item| Reverse(item.id));
     match sort {
-        Sort::Newest => items.sort_by_key(|item| Reverse(item.created_at)),
-        Sort::Oldest => items.sort_by_key(|item| item.created_at),
-        Sort::Price => items.sort_by_key(|item| PriceRank::from(item.price)),
-        Sort::PriceDesc => items.sort_by_key(|item| Reverse(PriceRank::from(item.price))),
+        ItemSort::Newest => items.sort_by_key(|item| Reverse(item.created_at)),
+        ItemSort::Oldest => items.sort_by_key(|item| item.created_at),
+        ItemSort::Price => items.sort_by_key(|item| PriceRank::from(item.price)),
+        ItemSort::PriceDesc => items.sort_by_key(|item| Reverse(PriceRank::from(item.price))),
     }
     items
 }

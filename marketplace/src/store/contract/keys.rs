@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     deposit::Deposit,
-    item::{Item, ItemFilter, Sort},
+    item::{Item, ItemFilter, ItemSort},
     ledger::EntryKind,
     purchase::{Attempt, Order, TransactionType},
     store::{Error, Store},
@@ -70,8 +70,9 @@ impl<'a> Scene<'a> {
 
     /// How often the caller has done it.
     async fn done(&self, caller: &Caller, act: Act) -> usize {
-        let total =
-            async |filter| self.store.list_items(&first_page(filter, Sort::Newest)).await.expect("lists").1 as usize;
+        let total = async |filter| {
+            self.store.list_items(&first_page(filter, ItemSort::Newest)).await.expect("lists").1 as usize
+        };
         match act {
             Act::List => total(ItemFilter { seller_id: Some(caller.id), ..Default::default() }).await,
             Act::Buy => total(ItemFilter { buyer_id: Some(caller.id), ..Default::default() }).await,

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::Store;
 use crate::{
     economy::Economy,
-    item::{self, Category, Item, ItemFilter, ItemQuery, NewItem, Sort},
+    item::{self, Category, Item, ItemFilter, ItemQuery, ItemSort, NewItem},
     purchase::{Attempt, Order, PurchaseError, Sale, TransactionType},
 };
 
@@ -168,6 +168,6 @@ async fn dollars(store: &dyn Store, user: &Caller) -> i64 {
     amounts(store, user).await[0]
 }
 
-fn first_page(filter: ItemFilter, sort: Sort) -> ItemQuery {
+fn first_page(filter: ItemFilter, sort: ItemSort) -> ItemQuery {
     ItemQuery { filter, sort, page: Page { page: 1, limit: 100 } }
 }

@@ -1,12 +1,13 @@
 use std::time::Duration;
 
-use kernel::{Currency, Kind, Money, Page};
+use kernel::{Currency, Money, Page};
+use proto::errors::TREASURY_EXHAUSTED;
 
 use super::{amounts, attempt, sell, usd, user};
 use crate::{
     deposit::Deposit,
     id,
-    item::{Item, ItemFilter, ItemQuery, Sort},
+    item::{Item, ItemFilter, ItemQuery, ItemSort},
     store::{Error, Store},
     time,
 };
@@ -28,9 +29,9 @@ pub(crate) async fn a_wallet_too_many_is_refused_and_leaves_nothing(store: &dyn 
         let error = store.create_item(&late, listing, None).await.expect_err("no money left");
         assert!(exhausted(&error), "{error:?}");
         let error = kernel::Error::from(error);
-        assert_eq!((error.kind(), error.reason()), (Kind::ResourceExhausted, "treasury_exhausted"));
+        assert_eq!(error.code(), TREASURY_EXHAUSTED);
     }
-    let all = ItemQuery { filter: ItemFilter::default(), sort: Sort::Newest, page: Page { page: 1, limit: 20 } };
+    let all = ItemQuery { filter: ItemFilter::default(), sort: ItemSort::Newest, page: Page { page: 1, limit: 20 } };
     assert_eq!(store.list_items(&all).await.expect("lists"), (vec![item], 1));
 }
 

@@ -10,7 +10,7 @@ use super::{
     schema::{accounts, item_tags, item_totals, items, transactions},
 };
 use crate::{
-    item::{HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemStatus, PriceRank, Seller, Sort},
+    item::{HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemSort, ItemStatus, PriceRank, Seller},
     purchase::TransactionStatus,
 };
 
@@ -19,10 +19,10 @@ pub(super) fn list(connection: &mut SqliteConnection, query: &ItemQuery) -> Resu
     let total = total(connection, &query.filter)?;
     let rows = matching(&query.filter).select(ItemRow::as_select());
     let rows = match query.sort {
-        Sort::Newest => rows.order((items::created_at.desc(), items::id.desc())),
-        Sort::Oldest => rows.order((items::created_at.asc(), items::id.desc())),
-        Sort::Price => rows.order((items::price_rank.asc(), items::id.desc())),
-        Sort::PriceDesc => rows.order((items::price_rank.desc(), items::id.desc())),
+        ItemSort::Newest => rows.order((items::created_at.desc(), items::id.desc())),
+        ItemSort::Oldest => rows.order((items::created_at.asc(), items::id.desc())),
+        ItemSort::Price => rows.order((items::price_rank.asc(), items::id.desc())),
+        ItemSort::PriceDesc => rows.order((items::price_rank.desc(), items::id.desc())),
     };
     let rows = rows.limit(query.page.limit.into()).offset(query.page.offset()).load(connection)?;
     let items = rows.into_iter().map(Item::try_from).collect::<Result<_, _>>()?;
@@ -38,7 +38,7 @@ fn matching(filter: &ItemFilter) -> IntoBoxed<'_, items::table, Sqlite> {
         query = query.filter(items::status.eq(status.as_str()));
     }
     if let Some(currency) = filter.currency {
-        query = query.filter(items::currency.eq(currency.code()));
+        query = query.filter(items::currency.eq(currency.as_str()));
     }
     if let Some(is_premium) = filter.is_premium {
         query = query.filter(items::is_premium.eq(is_premium));
@@ -79,7 +79,7 @@ fn total(connection: &mut SqliteConnection, filter: &ItemFilter) -> Result<u64, 
         totals = totals.filter(item_totals::status.eq(status.as_str()));
     }
     if let Some(currency) = filter.currency {
-        totals = totals.filter(item_totals::currency.eq(currency.code()));
+        totals = totals.filter(item_totals::currency.eq(currency.as_str()));
     }
     if let Some(is_premium) = filter.is_premium {
         totals = totals.filter(item_totals::is_premium.eq(is_premium));
@@ -148,7 +148,7 @@ pub(super) fn insert(connection: &mut SqliteConnection, item: &Item) -> Result<(
             items::name.eq(&item.name),
             items::description.eq(&item.description),
             items::category.eq(item.category.as_str()),
-            items::currency.eq(item.price.currency.code()),
+            items::currency.eq(item.price.currency.as_str()),
             items::price.eq(item.price.minor_units),
             items::price_rank.eq(PriceRank::from(item.price).to_string()),
             items::seller_id.eq(&seller),

@@ -40,7 +40,7 @@ pub(super) fn post(connection: &mut SqliteConnection, entry: &Entry) -> Result<(
         .get_result(connection)?;
     for Posting { owner, amount: Money { currency, minor_units: amount } } in entry.postings() {
         let floor = if owner == TREASURY { -MOST_ISSUED } else { 0 };
-        let balance: Option<i64> = diesel::update(balances::table.find((owner, currency.code())))
+        let balance: Option<i64> = diesel::update(balances::table.find((owner, currency.as_str())))
             // What is given is not more than there can be, and so this does not overflow.
             .filter(balances::balance.ge(floor - *amount.min(&0)))
             .set(balances::balance.eq(balances::balance + amount))
@@ -53,7 +53,8 @@ pub(super) fn post(connection: &mut SqliteConnection, entry: &Entry) -> Result<(
                 owner => Error::Failed(format!("{owner} has no {amount} minor units of {currency} to give").into()),
             });
         };
-        InsertPosting { owner, entry: id, currency: currency.code(), amount: *amount, balance }.execute(connection)?;
+        InsertPosting { owner, entry: id, currency: currency.as_str(), amount: *amount, balance }
+            .execute(connection)?;
     }
     Ok(())
 }
@@ -115,7 +116,7 @@ pub(super) fn open_account(
     }
     for currency in Currency::ALL {
         diesel::insert_into(balances::table)
-            .values((balances::owner.eq(&id), balances::currency.eq(currency.code()), balances::balance.eq(0)))
+            .values((balances::owner.eq(&id), balances::currency.eq(currency.as_str()), balances::balance.eq(0)))
             .execute(connection)?;
     }
     post(connection, &Entry::transfer(EntryKind::Issue, id.clone(), at, (TREASURY, &id), opening.iter()))
@@ -128,7 +129,7 @@ pub(super) fn deposit(
     limits: &Amounts,
 ) -> Result<Result<WalletEntry, DepositError>, Error> {
     let owner = deposit.owner.id.to_string();
-    let of_currency = || balances::table.find((&owner, deposit.currency().code()));
+    let of_currency = || balances::table.find((&owner, deposit.currency().as_str()));
     let (day, sum): (String, i64) =
         of_currency().select((balances::deposited_on, balances::deposited)).get_result(connection)?;
     let before = match &*day {
@@ -154,7 +155,7 @@ pub(super) fn deposit(
 
 /// What an account has of one currency.
 pub(super) fn balance(connection: &mut SqliteConnection, owner: Uuid, currency: Currency) -> Result<Money, Error> {
-    let key = (owner.to_string(), currency.code());
+    let key = (owner.to_string(), currency.as_str());
     let minor_units = balances::table.find(key).select(balances::balance).get_result(connection)?;
     Ok(Money { currency, minor_units })
 }

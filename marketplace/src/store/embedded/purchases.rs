@@ -40,7 +40,7 @@ fn insert(connection: &mut SqliteConnection, transaction: &Transaction) -> Resul
             transactions::item_id.eq(transaction.item_id.to_hex()),
             transactions::buyer_id.eq(transaction.buyer_id.to_string()),
             transactions::seller_id.eq(transaction.seller_id.to_string()),
-            transactions::currency.eq(transaction.price.currency.code()),
+            transactions::currency.eq(transaction.price.currency.as_str()),
             transactions::price.eq(transaction.price.minor_units),
             transactions::kind.eq(transaction.kind.as_str()),
             transactions::status.eq(transaction.status.as_str()),

@@ -2,6 +2,8 @@ use std::{path::Path, sync::Arc};
 
 use diesel::{Connection, RunQueryDsl, SqliteConnection, connection::SimpleConnection};
 use futures_util::future::join_all;
+use proto::marketplace::words::{Category, EntryKind, ItemStatus, TransactionStatus, TransactionType};
+use storage::testing::checked_words;
 
 use super::*;
 use crate::store::contract::{Fresh, amounts, assert_sound, buy, sell, store_contract, usd, user};
@@ -130,4 +132,20 @@ fn a_file_of_before_the_journal_is_refused_and_nothing_in_it_is_touched() {
     drop(after);
     // All but SQLite's own header, which says that it is read in WAL mode now.
     assert_eq!(std::fs::read(&path).expect("reads")[100..], kept[100..]);
+}
+
+#[test]
+fn the_schema_lets_in_the_words_of_the_contract() {
+    let schema = include_str!("../../../migrations/0004_journal/up.sql");
+    for (table, column, words) in [
+        ("items", "category", Category::WORDS),
+        ("items", "status", ItemStatus::WORDS),
+        ("items", "currency", Currency::WORDS),
+        ("balances", "currency", Currency::WORDS),
+        ("transactions", "type", TransactionType::WORDS),
+        ("transactions", "status", TransactionStatus::WORDS),
+        ("journal", "kind", EntryKind::WORDS),
+    ] {
+        assert_eq!(checked_words(schema, table, column), words, "{table}.{column}");
+    }
 }

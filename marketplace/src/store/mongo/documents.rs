@@ -46,7 +46,7 @@ impl From<&Item> for ItemDocument {
             name: item.name.clone(),
             description: item.description.clone(),
             category: item.category.as_str().to_owned(),
-            currency: item.price.currency.code().to_owned(),
+            currency: item.price.currency.as_str().to_owned(),
             price: item.price.minor_units,
             price_rank: PriceRank::from(item.price).to_string(),
             seller_id: item.seller_id.to_string(),
@@ -103,7 +103,7 @@ impl From<&Transaction> for TransactionDocument {
             item_id: transaction.item_id,
             buyer_id: transaction.buyer_id.to_string(),
             seller_id: transaction.seller_id.to_string(),
-            currency: transaction.price.currency.code().to_owned(),
+            currency: transaction.price.currency.as_str().to_owned(),
             price: transaction.price.minor_units,
             kind: transaction.kind.as_str().to_owned(),
             status: transaction.status.as_str().to_owned(),
@@ -162,7 +162,7 @@ impl AccountDocument {
         Self {
             owner: owner.to_owned(),
             username: username.to_owned(),
-            balances: Currency::ALL.iter().map(|currency| (currency.code().to_owned(), 0)).collect(),
+            balances: Currency::ALL.iter().map(|currency| (currency.as_str().to_owned(), 0)).collect(),
             postings: 0,
             deposited: HashMap::new(),
             active_listings: 0,
@@ -173,7 +173,7 @@ impl AccountDocument {
 
     /// What the account has of one currency.
     pub(super) fn balance(&self, currency: Currency) -> Result<Money, Error> {
-        let minor_units = self.balances.get(currency.code()).copied();
+        let minor_units = self.balances.get(currency.as_str()).copied();
         let minor_units = minor_units.ok_or_else(|| damaged(&self.owner, format_args!("has no {currency}")))?;
         Ok(Money { currency, minor_units })
     }
@@ -219,7 +219,7 @@ pub(super) struct PostingDocument {
 
 impl PostingDocument {
     pub(super) fn new(entry: &Entry, Posting { owner, amount }: &Posting, number: i64, balance: i64) -> Self {
-        let (kind, reference, currency) = (entry.kind.as_str(), &entry.reference, amount.currency.code());
+        let (kind, reference, currency) = (entry.kind.as_str(), &entry.reference, amount.currency.as_str());
         Self {
             id: format!("{kind}/{reference}/{owner}/{currency}"),
             owner: owner.clone(),

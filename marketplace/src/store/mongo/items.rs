@@ -15,7 +15,7 @@ use super::{
     transaction::{Act, Halt},
 };
 use crate::{
-    item::{HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemStatus, Sort},
+    item::{HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemSort, ItemStatus},
     purchase::{Transaction, TransactionStatus},
     wallet::Amounts,
 };
@@ -89,7 +89,7 @@ fn matching(filter: &ItemFilter) -> Document {
         matching.insert("status", status.as_str());
     }
     if let Some(currency) = filter.currency {
-        matching.insert("currency", currency.code());
+        matching.insert("currency", currency.as_str());
     }
     if let Some(is_premium) = filter.is_premium {
         matching.insert("isPremium", is_premium);
@@ -114,12 +114,12 @@ fn matching(filter: &ItemFilter) -> Document {
 }
 
 /// Ties are broken by id, newest first.
-fn order(sort: Sort) -> Document {
+fn order(sort: ItemSort) -> Document {
     match sort {
-        Sort::Newest => doc! { "createdAt": -1, "_id": -1 },
-        Sort::Oldest => doc! { "createdAt": 1, "_id": -1 },
-        Sort::Price => doc! { "priceRank": 1, "_id": -1 },
-        Sort::PriceDesc => doc! { "priceRank": -1, "_id": -1 },
+        ItemSort::Newest => doc! { "createdAt": -1, "_id": -1 },
+        ItemSort::Oldest => doc! { "createdAt": 1, "_id": -1 },
+        ItemSort::Price => doc! { "priceRank": 1, "_id": -1 },
+        ItemSort::PriceDesc => doc! { "priceRank": -1, "_id": -1 },
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn open_account(
     let treasury = issue(act, &entry).await?;
     let account = AccountDocument {
         postings: Currency::ALL.len() as i64,
-        balances: opening.iter().map(|amount| (amount.currency.code().to_owned(), amount.minor_units)).collect(),
+        balances: opening.iter().map(|amount| (amount.currency.as_str().to_owned(), amount.minor_units)).collect(),
         ..AccountDocument::empty(&id, &owner.name, date(at))
     };
     insert_postings(act, &entry, [&treasury, &account]).await?;
@@ -136,7 +136,7 @@ pub(super) async fn deposit(
 ) -> Result<Result<WalletEntry, DepositError>, Halt> {
     let currency = deposit.currency();
     let field = format!("deposited.{currency}");
-    let before = account.deposited.get(currency.code());
+    let before = account.deposited.get(currency.as_str());
     let (before, able) = match before {
         None => (None, doc! { &field: { "$exists": false } }),
         Some(DepositedDocument { day, sum }) => (
@@ -188,12 +188,12 @@ pub(super) async fn entries(
 pub(super) async fn imbalance(act: &mut Act<'_>) -> Result<Vec<(Currency, i128)>, Halt> {
     let mut sums = doc! { "_id": null };
     for currency in Currency::ALL {
-        sums.insert(currency.code(), doc! { "$sum": format!("${}", balance_of(currency)) });
+        sums.insert(currency.as_str(), doc! { "$sum": format!("${}", balance_of(currency)) });
     }
     let aggregate = act.collections.accounts.aggregate([doc! { "$group": sums }]);
     let mut cursor = aggregate.session(&mut act.session).await?;
     let sums = cursor.next(&mut act.session).await.transpose()?.unwrap_or_default();
-    Currency::ALL.into_iter().map(|currency| Ok((currency, whole(sums.get(currency.code()))?))).collect()
+    Currency::ALL.into_iter().map(|currency| Ok((currency, whole(sums.get(currency.as_str()))?))).collect()
 }
 
 /// What `$sum` makes of integers: exact where it fits 64 bits, and so wherever the balances add up to zero; a float,

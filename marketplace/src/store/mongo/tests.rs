@@ -20,7 +20,7 @@ use uuid::Uuid;
 use self::proxy::Proxy;
 use super::*;
 use crate::{
-    item::{ItemFilter, Sort},
+    item::{ItemFilter, ItemSort},
     ledger::TREASURY,
     purchase::{Transaction, TransactionStatus, TransactionType},
     store::contract::{Fresh, amounts, assert_sound, attempt, buy, sell, store_contract, usd, user},
@@ -216,7 +216,7 @@ async fn pages_at_any_depth_make_up_the_whole_list() {
     for page in 1..=24 {
         let query = ItemQuery {
             filter: ItemFilter { seller_id: Some(seller.id), ..Default::default() },
-            sort: Sort::Price,
+            sort: ItemSort::Price,
             page: kernel::Page { page, limit: 10 },
         };
         let (items, total) = store.list_items(&query).await.expect("lists");

@@ -24,8 +24,8 @@ pub(super) fn all() -> [(&'static str, Document); 6] {
 fn accounts() -> Document {
     let (mut balances, mut deposited, mut no_debt) = (Document::new(), Document::new(), Document::new());
     for currency in Currency::ALL {
-        deposited.insert(currency.code(), object(doc! { "day": text(), "sum": amount() }, &[]));
-        balances.insert(currency.code(), doc! { "bsonType": "long" });
+        deposited.insert(currency.as_str(), object(doc! { "day": text(), "sum": amount() }, &[]));
+        balances.insert(currency.as_str(), doc! { "bsonType": "long" });
         no_debt.insert(format!("balances.{currency}"), doc! { "$gte": 0 });
     }
     let mut validator = schema(
@@ -34,7 +34,7 @@ fn accounts() -> Document {
             "username": text(),
             "balances": object(balances, &[]),
             "postings": amount(),
-            "deposited": object(deposited, &Currency::ALL.map(Currency::code)),
+            "deposited": object(deposited, &Currency::ALL.map(Currency::as_str)),
             "activeListings": amount(),
             "completedSales": amount(),
             "openedAt": time(),
@@ -153,5 +153,5 @@ fn word(words: &[&str]) -> Document {
 }
 
 fn currency() -> Document {
-    doc! { "enum": Currency::ALL.map(Currency::code).to_vec() }
+    doc! { "enum": Currency::ALL.map(Currency::as_str).to_vec() }
 }
