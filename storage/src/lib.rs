@@ -6,6 +6,7 @@
 //! | the embedded database: one writer with group commit, pooled readers | [`sqlite`] |
 //! | what a call with an `Idempotency-Key` was told the first time, and for how long | [`idempotency`] |
 //! | who of all replicas does what only one is to do | [`lease`] |
+//! | what is to be told to others, kept with the act that it tells of | [`outbox`] |
 //! | PostgreSQL: connections, schema, time limits | [`postgres`] |
 //! | MongoDB: leases, what its errors mean | [`mongo`] |
 //! | how what does not count any more is forgotten | [`sweep`](mod@sweep) |
@@ -20,6 +21,7 @@ mod error;
 pub mod idempotency;
 pub mod lease;
 pub mod mongo;
+pub mod outbox;
 pub mod postgres;
 pub mod readiness;
 pub mod sql;

@@ -6,25 +6,27 @@
 //! | connections, and how a broken one is found | `pool` |
 //! | how the schema gets there | `schema` |
 //! | whether the database can be read and written | `health` |
+//! | what is to be told to others | `outbox` |
 //! | who of all replicas does what only one is to do | `lease` |
 //! | a database for one test | `scratch` |
 
 mod health;
 mod lease;
+mod outbox;
 mod pool;
 mod schema;
 #[cfg(any(test, feature = "testing"))]
 pub mod scratch;
 mod url;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use diesel_migrations::EmbeddedMigrations;
 use kernel::PoolState;
 use tokio::time::timeout;
 
 use self::pool::Pool;
-pub use self::{lease::statements::fence, pool::Connection};
+pub use self::{lease::statements::fence, outbox::statements::append, pool::Connection};
 use crate::{
     Error,
     readiness::{Failure, Readiness},
@@ -48,6 +50,7 @@ pub struct Postgres {
     /// Connections that no call waits for: load is not to make a live replica look dead, nor to cost it its lease.
     checks: Pool,
     readiness: Readiness,
+    signal: Arc<outbox::Signal>,
 }
 
 impl Postgres {
@@ -72,7 +75,7 @@ impl Postgres {
                 async move { schema::bring_up_to_date(&pool, service, schema, migrations()).await.map_err(Failure::for_now) }
             }
         });
-        Ok(Self { pool, checks, readiness })
+        Ok(Self { pool, checks, readiness, signal: Arc::default() })
     }
 
     /// A connection, once the schema is up to date.

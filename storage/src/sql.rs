@@ -25,7 +25,7 @@ use std::{
 use diesel_migrations::EmbeddedMigrations;
 use kernel::PoolState;
 
-use crate::{DataDir, Error, lease::Leases, postgres::Postgres, sqlite::Sqlite};
+use crate::{DataDir, Error, lease::Leases, outbox::Outbox, postgres::Postgres, sqlite::Sqlite};
 
 /// A service's SQL database.
 #[derive(Clone)]
@@ -70,6 +70,14 @@ impl Sql {
 
     /// The leases in it.
     pub fn leases(&self) -> Arc<dyn Leases> {
+        match self {
+            Self::Embedded(db) => Arc::new(db.clone()),
+            Self::Postgres(db) => Arc::new(db.clone()),
+        }
+    }
+
+    /// The outbox in it.
+    pub fn outbox(&self) -> Arc<dyn Outbox> {
         match self {
             Self::Embedded(db) => Arc::new(db.clone()),
             Self::Postgres(db) => Arc::new(db.clone()),

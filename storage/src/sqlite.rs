@@ -11,12 +11,14 @@
 //! | what is refused: a file of another version's schema | `schema` |
 //! | records of idempotency keys | [`idempotency`] |
 //! | whether the file is read and written, and what is known of damage | `health` |
+//! | what is to be told to others | `outbox` |
 //! | who of all replicas does what only one is to do | `lease` |
 
 pub(crate) mod error;
 mod health;
 pub mod idempotency;
 mod lease;
+mod outbox;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -36,9 +38,9 @@ use std::{
 use diesel::{Connection, SqliteConnection, connection::SimpleConnection, result::Error as DieselError};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 use kernel::PoolState;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
-pub use self::{error::Error, lease::statements::fence};
+pub use self::{error::Error, lease::statements::fence, outbox::statements::append};
 use self::{health::Health, writer::Writer};
 use crate::data_dir::{self, DataDir};
 
@@ -61,6 +63,8 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     health: Health,
+    /// Something was appended to the outbox by this process.
+    appended: Notify,
     /// Ours as long as the file is open.
     _data_dir: DataDir,
 }
@@ -99,6 +103,7 @@ impl Sqlite {
                 connection.run_pending_migrations(migrations)?;
                 connection.batch_execute(health::TABLE)?;
                 connection.batch_execute(lease::TABLE)?;
+                connection.batch_execute(outbox::TABLES)?;
                 Ok::<_, Box<dyn StdError + Send + Sync>>(())
             })
             .map_err(|e| failed(e.to_string()))?;
@@ -106,6 +111,7 @@ impl Sqlite {
             health: Health::new(connect(&path)?),
             writer: Writer::start(connection, &path).map_err(|e| failed(e.to_string()))?,
             readers: Readers::default(),
+            appended: Notify::new(),
             _data_dir: data_dir.clone(),
             path,
         })))

@@ -10,7 +10,7 @@ use bson::{DateTime, Document, doc};
 use mongodb::{ClientSession, Collection, Database, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 
-use super::{bounded, is_duplicate_key};
+use super::{bounded, is_duplicate_key, now};
 use crate::{
     Error,
     lease::{Fenced, Leases, Token},
@@ -45,15 +45,8 @@ impl MongoLeases {
     }
 
     async fn now(&self) -> Result<DateTime, Error> {
-        #[derive(Deserialize)]
-        struct Hello {
-            #[serde(rename = "localTime")]
-            now: DateTime,
-        }
-
         self.readiness.ready().await?;
-        let hello = self.database.run_command(doc! { "hello": 1 }).await?;
-        Ok(bson::deserialize_from_document::<Hello>(hello).map_err(Error::damaged)?.now)
+        now(&self.database).await
     }
 }
 

@@ -6,7 +6,7 @@ use diesel::sql_types::Text;
 use diesel_async::{AsyncMigrationHarness, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness};
 
-use super::{health, lease, pool::Pool};
+use super::{health, lease, outbox, pool::Pool};
 
 /// Runs what migrations are left, one replica at a time: the others find nothing left to do.
 pub(super) async fn bring_up_to_date(
@@ -30,5 +30,5 @@ pub(super) async fn bring_up_to_date(
         Ok::<_, Box<dyn Error + Send + Sync>>(harness.into_inner())
     };
     let mut connection = tokio::task::spawn_blocking(migrate).await??;
-    Ok(connection.batch_execute(&[health::TABLE, health::FORGET, lease::TABLE].join("; ")).await?)
+    Ok(connection.batch_execute(&[health::TABLE, health::FORGET, lease::TABLE, outbox::TABLES].join("; ")).await?)
 }
