@@ -1,0 +1,23 @@
+//! What happened, told once and never lost: what an event is, the log that keeps it, and how it is followed.
+//!
+//! | to find | look in |
+//! |---|---|
+//! | what an event is | [`event`] |
+//! | who may see it | [`audience`] |
+//! | every type of event | [`catalogue`] |
+//! | what a log does for who publishes and who reads | [`log`] |
+//! | which groups of workers there are | [`topology`] |
+//!
+//! For people: `docs/events.md`.
+
+pub mod audience;
+pub mod catalogue;
+pub mod event;
+pub mod log;
+pub mod topology;
+
+pub use audience::Audience;
+pub use catalogue::{Data, Kind, Source};
+pub use event::Event;
+pub use log::{Backlog, DeadLetter, Delivery, Entry, Error, Log, Position, Replay, SharedLog, Start, Work};
+pub use topology::{Group, Topology};
