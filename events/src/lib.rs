@@ -7,13 +7,18 @@
 //! | every type of event | [`catalogue`] |
 //! | what a log does for who publishes and who reads | [`log`] |
 //! | which groups of workers there are | [`topology`] |
+//! | the log on SQLite, and on a broker | [`embedded`], `rabbitmq` |
 //!
 //! For people: `docs/events.md`.
 
 pub mod audience;
 pub mod catalogue;
+pub mod embedded;
 pub mod event;
 pub mod log;
+mod patience;
+#[cfg(feature = "rabbitmq")]
+pub mod rabbitmq;
 pub mod topology;
 
 pub use audience::Audience;
