@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     event::Event,
-    log::{Backlog, DeadLetter, Error, Log, Replay, Start, Work},
+    log::{self, Backlog, DeadLetter, Error, Log, Replay, Start, Work},
     topology::{Group, Topology},
 };
 
@@ -76,7 +76,7 @@ impl Log for Embedded {
             .iter()
             .map(|event| {
                 let groups = self.0.topology.groups_of(&event.kind).map(|group| group.name).collect();
-                Ok(statements::NewEntry { event: event.to_json().map_err(Error::failed)?, groups })
+                Ok(statements::NewEntry { event: log::encode(event)?, groups })
             })
             .collect::<Result<Vec<_>, Error>>()?;
         let append = self.0.db.write(move |connection| statements::append(connection, &rows, time::now()));

@@ -93,6 +93,12 @@ impl Event {
         })
     }
 
+    /// The same with its number, which the relay gives it.
+    #[must_use]
+    pub fn stamped(self, sequence: u64) -> Self {
+        Self { sequence: Some(sequence), ..self }
+    }
+
     /// What kind of thing happened; `None` where only a later version knows.
     pub fn known(&self) -> Option<Kind> {
         self.kind.parse().ok()
@@ -201,7 +207,7 @@ mod tests {
 
     #[test]
     fn it_is_read_back_as_it_was_with_its_number() {
-        let event = Event { sequence: Some(u64::MAX), ..event() };
+        let event = event().stamped(u64::MAX);
         let json = event.to_json().expect("JSON");
         assert!(json.contains(r#""sequence":"18446744073709551615""#), "{json}");
         let read = Event::from_json(json.as_bytes()).expect("an event");

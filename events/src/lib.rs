@@ -8,21 +8,31 @@
 //! | what a log does for who publishes and who reads | [`log`] |
 //! | which groups of workers there are | [`topology`] |
 //! | the log on SQLite, and on a broker | [`embedded`], `rabbitmq` |
+//! | how a view follows the log, each event once | [`follow`] |
+//! | how a worker does its events, and when it gives up | [`consumer`] |
+//! | what is counted | [`counts`] |
 //!
 //! For people: `docs/events.md`.
 
 pub mod audience;
 pub mod catalogue;
+pub mod consumer;
+pub mod counts;
 pub mod embedded;
 pub mod event;
+pub mod follow;
 pub mod log;
 mod patience;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
 pub mod topology;
+mod trace;
 
 pub use audience::Audience;
 pub use catalogue::{Data, Kind, Source};
+pub use consumer::{Consumer, Failure};
+pub use counts::Counts;
 pub use event::Event;
+pub use follow::Follower;
 pub use log::{Backlog, DeadLetter, Delivery, Entry, Error, Log, Position, Replay, SharedLog, Start, Work};
 pub use topology::{Group, Topology};

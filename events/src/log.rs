@@ -161,6 +161,14 @@ pub struct Backlog {
     pub dead: u64,
 }
 
+/// An event as the log keeps it, which must have a number: whoever follows goes by it.
+pub(crate) fn encode(event: &Event) -> Result<String, Error> {
+    if event.sequence.is_none() {
+        return Err(Error::failed(format!("event {} has no sequence", event.id)));
+    }
+    event.to_json().map_err(Error::failed)
+}
+
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the log did not do its work.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    log::{DeadLetter, Error},
+    log::{self, DeadLetter, Error},
 };
 
 /// Why a worker gave it up.
@@ -32,7 +32,7 @@ pub(super) async fn bury(
     event: &Event,
     reason: &str,
 ) -> Result<(), Error> {
-    let body = event.to_json().map_err(Error::failed)?;
+    let body = log::encode(event)?;
     let properties = properties(event).with_headers(table([(REASON, text(reason))]));
     confirmed(send(channel, names.dead_exchange(), group.into(), body.as_bytes(), properties).await?).await
 }

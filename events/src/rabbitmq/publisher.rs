@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     event::{CONTENT_TYPE, Event},
-    log::Error,
+    log::{self, Error},
 };
 
 /// A message that survives the broker's restart.
@@ -45,7 +45,7 @@ impl Publisher {
         self.on_line(async |line| {
             let mut confirmations = Vec::with_capacity(events.len());
             for event in events {
-                let body = event.to_json().map_err(Error::failed)?;
+                let body = log::encode(event)?;
                 let (exchange, key) = (self.exchange.clone(), event.kind.as_str().into());
                 confirmations.push(send(&line.channel, exchange, key, body.as_bytes(), properties(event)).await?);
             }
