@@ -101,14 +101,16 @@ pub(super) async fn look_for(link: &Link, queue: ShortString) -> Result<Queue, E
 
 async fn is_there(link: &Link, queue: ShortString) -> Result<bool, Error> {
     match look_for(link, queue).await {
-        Err(Error::Unavailable(cause)) if cause.downcast_ref().is_some_and(is_not_found) => Ok(false),
+        Err(Error::Unavailable(cause)) if cause.downcast_ref().is_some_and(is_missing) => Ok(false),
         found => found.map(|_| true),
     }
 }
 
-fn is_not_found(error: &lapin::Error) -> bool {
+/// A queue whose server is not ready yet is said to be not found, too, but not to be none.
+fn is_missing(error: &lapin::Error) -> bool {
     let not_found = AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND);
-    matches!(error.kind(), ErrorKind::ProtocolError(error) if *error.kind() == not_found)
+    matches!(error.kind(), ErrorKind::ProtocolError(error)
+        if *error.kind() == not_found && error.get_message().as_str().contains("no queue"))
 }
 
 /// All queues with what they are made of.

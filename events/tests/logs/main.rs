@@ -1,8 +1,10 @@
 //! What every log must do, as one suite, on the embedded one and on a broker; and what only a broker can do to one.
 
+mod broker;
 mod contract;
 mod counted;
 mod embedded;
+mod outages;
 mod rabbitmq;
 
 use std::time::Duration;
