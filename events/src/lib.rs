@@ -11,6 +11,7 @@
 //! | how a view follows the log, each event once | [`follow`] |
 //! | how a worker does its events, and when it gives up | [`consumer`] |
 //! | what is counted | [`counts`] |
+//! | which log a process is told to use | [`options`] |
 //!
 //! For people: `docs/events.md`.
 
@@ -22,6 +23,7 @@ pub mod embedded;
 pub mod event;
 pub mod follow;
 pub mod log;
+pub mod options;
 mod patience;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
