@@ -67,3 +67,15 @@ async fn what_takes_its_worker_with_it_every_time_is_given_up_at_last() {
     let letters = in_time("it is given up", letters).await;
     assert!(letters[0].reason.contains("50 times"), "{:?}", letters[0]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_holds_is_its_own_for_longer_than_a_lease() {
+    let Fresh { log, other, _keep, .. } = fresh().await;
+    log.publish(&[order(1)]).await.expect("published");
+    let mut work = log.work(&ORDERS, 1).await.expect("a place");
+    let delivery = in_time("there is work", work.next()).await.expect("work");
+    let mut others = other.work(&ORDERS, 1).await.expect("a place");
+    let taken = tokio::time::timeout(2 * LEASE.length, others.next()).await;
+    assert!(taken.is_err(), "somebody else has it: {taken:?}");
+    delivery.acknowledge().await.expect("acknowledged");
+}
