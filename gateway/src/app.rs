@@ -2,9 +2,10 @@
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use ipnet::IpNet;
 use kernel::{Clock, Secret};
 use proto::{
@@ -23,7 +24,7 @@ use upstream::{Balancer, Checks, follow_ended};
 
 use crate::{
     auth::{Auth, guesses::Guesses},
-    cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
+    cache::{Cache, MemoryCache, ResponseCache, Tag},
     config::{Options, Replicas},
     error::Problem,
     in_flight::InFlight,
@@ -34,6 +35,9 @@ use crate::{
 
 /// An answer from a service, bytes at most: a page has less than half of it (`kernel::excerpt`).
 const MAX_MESSAGE_BYTES: usize = 512 * 1024;
+
+/// The first checks of the replicas, at most: as long as one that is silent has for an answer.
+const FIRST_CHECKS: Duration = Duration::from_secs(1);
 
 /// What a gateway is made with.
 #[derive(Clone, Debug)]
@@ -105,8 +109,8 @@ impl App {
                     let redis = redis.clone();
                     move || redis.is_up()
                 });
-                let cache = RedisCache::new(redis.clone(), ttl, &tasks, shutdown);
-                (Some(redis), Arc::new(cache))
+                let cache = redis.cache(ttl, &tasks, shutdown);
+                (Some(redis), cache)
             }
         };
         let cache = Some(cache).filter(|_| !ttl.is_zero());
@@ -188,6 +192,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     let app = App::new(settings, &drained)?;
     let cache = app.cache.backend();
     tracing::info!(instance = app.instance, address = %listener.local_addr()?, cache, "listening");
+    // Who comes before waits in the listener's queue: the first answer of /status is one that somebody has looked for.
+    let _ = tokio::time::timeout(FIRST_CHECKS, join_all(app.balancers.iter().map(Balancer::checked))).await;
     runtime::server::serve(listener, routes::router(&app), app.metrics.clone(), limits, shutdown).await;
     drained.cancel();
     app.tasks.close();

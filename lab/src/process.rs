@@ -5,13 +5,19 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
-use tokio::{net::TcpSocket, task::JoinHandle};
+use capsim::catalogue::Serving;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::Serve;
+/// Serves one instance, by its name, until it is told to stop.
+pub type Serve = Arc<dyn Fn(TcpListener, String, CancellationToken) -> Serving + Send + Sync>;
 
 /// How a server runs.
 #[derive(Clone)]

@@ -14,6 +14,7 @@
 pub mod data_dir;
 mod error;
 pub mod idempotency;
+#[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod readiness;
 pub mod sql;

@@ -49,6 +49,9 @@ pub struct Policy {
     pub repeatable: bool,
 }
 
+/// Between two looks whether every replica was checked: a moment, once in a gateway's life.
+const CHECKED_POLL: Duration = Duration::from_millis(2);
+
 /// All replicas of one service.
 #[derive(Clone, Debug)]
 pub struct Balancer(Arc<Inner>);
@@ -86,6 +89,13 @@ impl Balancer {
 
     pub fn service(&self) -> &'static str {
         self.0.service
+    }
+
+    /// Waits until it is known of each replica whether it is there.
+    pub async fn checked(&self) {
+        while self.0.replicas.iter().any(|replica| replica.health() == Health::Unknown) {
+            tokio::time::sleep(CHECKED_POLL).await;
+        }
     }
 
     pub fn replicas(&self) -> &[Arc<Replica>] {
