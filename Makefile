@@ -68,6 +68,7 @@ compose-test:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --package capsim -- --deny warnings
 	./scripts/make-help --check Makefile
 
 # Formats the Rust code.
