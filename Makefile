@@ -10,16 +10,16 @@ WEB_SOURCES := $(shell find web/src web/public web/scripts web/index.html web/vi
 help:
 	@./scripts/make-help $(MAKEFILE_LIST)
 
-# The whole system in one process, on embedded stores: prints where to look. ARGS are its flags.
+# The whole system in one process, on embedded stores: prints where to look. ARGS are its flags; FEATURES=full adds databases.
 run:
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 capsim $(if $(shell command -v npm),web) \
 		|| echo "Without the web UI, if that is what failed: all else runs."
 	@command -v npm > /dev/null || echo "No web UI without npm (Node.js 20.19 or newer): all else runs."
-	cargo run --release --package capsim -- $(ARGS)
+	cargo run --release --package capsim --features "$(FEATURES)" -- $(ARGS)
 
 # What `make run` starts.
 capsim:
-	cargo build --release --package capsim
+	cargo build --release --package capsim --features "$(FEATURES)"
 
 # The web UI, into web/dist, where it is older than its sources.
 web: web/dist/index.html
@@ -58,6 +58,7 @@ test: lint web
 	./scripts/with-system ./scripts/check-readme --seeded
 	CAPSIM=$${CARGO_TARGET_DIR:-target}/debug/capsim python3 scripts/siege --quick
 	./scripts/compose-test --if-possible
+	./scripts/check-embedded
 
 # The full stack under another name: up, used, a replica killed, restarted, taken away.
 compose-test:
@@ -67,6 +68,7 @@ compose-test:
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
+	cargo clippy --package capsim -- --deny warnings
 	./scripts/make-help --check Makefile
 
 # Formats the Rust code.

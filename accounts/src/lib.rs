@@ -13,7 +13,10 @@
 //! | tables and statements | [`store`] |
 //! | flags and environment | [`config`] |
 
-#![expect(clippy::duplicate_mod, reason = "the statements are compiled once for each database")]
+#![cfg_attr(
+    feature = "postgres",
+    expect(clippy::duplicate_mod, reason = "the statements are compiled once for each database")
+)]
 
 use std::sync::Arc;
 

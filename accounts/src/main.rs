@@ -28,7 +28,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let verifier = Verifier::new(&config.identity.keys()?, Clock::system(), Ended::default())?;
     config.admin_password.as_ref().map(Secret::reveal).map_or(Ok(()), admin::check)?;
     let shutdown = shutdown::on_signal()?;
-    let store = Store::open(config.database_url.as_ref().map(Secret::reveal), &config.storage)?;
+    let store = Store::open(config.database_url.as_ref().map(Secret::reveal), || config.storage.open())?;
     let passwords = Passwords::new(password::ROUNDS)?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "listening");

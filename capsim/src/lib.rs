@@ -1,9 +1,11 @@
 //! The launcher: everything in one process, on real ports with real gRPC between them.
 //!
-//! [`System::start`] binds all ports, opens the stores and starts three replicas of each service and the gateway; the code of each is
-//! the same as in a process of its own.
+//! [`System::start`] binds all ports, opens the stores and starts three replicas of each service and the gateway; the code of
+//! each is the same as in a process of its own. Which services there are, and how each is started, is the [`catalogue`]'s to
+//! say.
 
-mod config;
+pub mod catalogue;
+pub mod config;
 mod guide;
 mod kept;
 mod ready;
@@ -12,21 +14,21 @@ mod web;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
     time::Duration,
 };
 
 use accounts::{Passwords, Store, admin, password};
 use anyhow::Context;
-use gateway::{Settings, Stores, config::Replicas};
+use gateway::Settings;
 use kernel::{Clock, Secret};
-use runtime::identity::{Ended, SigningKeys, Verifier};
+use runtime::identity::SigningKeys;
 use storage::DataDir;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use upstream::ReplicaAddress;
 use uuid::Uuid;
 
+use self::catalogue::{Service, Site, Stores};
 pub use self::{config::Config, seed::seed};
 
 /// Between two questions to a gateway whether it is ready.
@@ -52,97 +54,68 @@ pub struct System {
 impl System {
     /// Starts everything; a port that is taken or a store that cannot be opened is an error, and nothing runs.
     pub async fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
-        let Config {
-            storage,
-            host,
-            replica_host,
-            gateway_port,
-            web_port,
-            web_dir,
-            accounts_ports,
-            marketplace_ports,
-            discourse_ports,
-            ready_file,
-            jwt_key,
-            admin_password,
-            options,
-            economy,
-            ..
-        } = config;
         // First of all: whoever is refused leaves everything as it is.
-        let data_dir = storage.open()?;
-        if let Some(file) = &ready_file {
+        let data_dir = config.storage.open()?;
+        if let Some(file) = &config.ready_file {
             ready::forget(file)?;
         }
-        let gateway = runtime::server::bind(&host, gateway_port).await.context("gateway")?;
-        let web = runtime::server::bind(&host, web_port).await.context("web UI")?;
-        let accounts = bind_all("accounts", &replica_host, &accounts_ports).await?;
-        let marketplaces = bind_all("marketplace", &replica_host, &marketplace_ports).await?;
-        let discourses = bind_all("discourse", &replica_host, &discourse_ports).await?;
+        let gateway = runtime::server::bind(&config.host, config.gateway_port).await.context("gateway")?;
+        let web = runtime::server::bind(&config.host, config.web_port).await.context("web UI")?;
+        let mut replicas = Vec::new();
+        for (service, ports) in config.ports.of_services() {
+            replicas.push(Replicas::bind(service, &config.replica_host, ports).await?);
+        }
 
-        admin_password.as_ref().map(Secret::reveal).map_or(Ok(()), admin::check)?;
-        let limits = options.limits();
-        let key = match jwt_key {
+        config.admin_password.as_ref().map(Secret::reveal).map_or(Ok(()), admin::check)?;
+        let key = match &config.jwt_key {
             Some(key) => key.reveal().to_owned(),
             None => kept::load_or_create(&data_dir, JWT_KEY, SigningKeys::generate)?,
         };
         let keys = SigningKeys::load(&key)?;
-        let jwks = keys.jwks().clone();
+        let limits = config.options.limits();
         let settings = Settings {
             instance: "gateway-1".to_owned(),
-            replicas: Replicas {
-                accounts: upstreams(&accounts)?,
-                marketplace: upstreams(&marketplaces)?,
-                discourse: upstreams(&discourses)?,
-            },
-            keys,
-            options,
-            stores: Stores::Memory,
+            replicas: catalogue::replicas(|name| upstreams(&replicas, name)),
+            keys: keys.clone(),
+            options: config.options,
+            stores: config.databases.cache(),
             clock: Clock::system(),
         };
-        let people = Store::embedded(&data_dir)?;
+        let stores = Stores::open(&config.databases, &data_dir, &config.economy).await?;
         let passwords = Passwords::new(password::ROUNDS)?;
-        let admin = first_admin(&people, &passwords, admin_password, &data_dir).await?;
-        let items = Arc::new(marketplace::store::embedded::Embedded::open(&data_dir, &economy)?);
-        let channels = Arc::new(discourse::store::embedded::Embedded::open(&data_dir, &economy.idempotency)?);
+        let admin = first_admin(&stores.people, &passwords, config.admin_password, &data_dir).await?;
+        let (jwks, accounts) = (keys.jwks().clone(), settings.replicas.accounts.clone());
+        let site = Site { stores, passwords, jwks, clock: Clock::system(), accounts };
 
         let mut system = Self {
             data_dir,
             gateway: reachable(gateway.local_addr()?),
             web: reachable(web.local_addr()?),
-            replicas: [addresses(&accounts)?, addresses(&marketplaces)?, addresses(&discourses)?].concat(),
+            replicas: replicas.iter().flat_map(Replicas::addresses).collect(),
             admin,
             processes: JoinSet::new(),
         };
         // The replicas go on until the gateway has finished its requests.
         let gateway_done = CancellationToken::new();
-        let known = upstreams(&accounts)?;
-        for (instance, listener) in accounts {
-            let verifier = Verifier::new(&jwks, Clock::system(), Ended::default())?;
-            let (people, passwords) = (people.clone(), passwords.clone());
-            let process = accounts::serve(listener, instance, people, passwords, verifier, gateway_done.clone());
-            system.processes.spawn(process);
+        for Replicas { service, listeners } in replicas {
+            for (instance, _, listener) in listeners {
+                system.processes.spawn((service.serve)(&site, listener, instance, gateway_done.clone()));
+            }
         }
-        for (instance, listener) in marketplaces {
-            let (jwks, known, items, done) = (jwks.clone(), known.clone(), Arc::clone(&items), gateway_done.clone());
-            let serve = |verifier| marketplace::serve(listener, instance, items, verifier, done);
-            system.processes.spawn(async move { upstream::verifying(&jwks, known, serve).await });
-        }
-        for (instance, listener) in discourses {
-            let (jwks, known, channels, done) =
-                (jwks.clone(), known.clone(), Arc::clone(&channels), gateway_done.clone());
-            let serve = |verifier| discourse::serve(listener, instance, channels, verifier, done);
-            system.processes.spawn(async move { upstream::verifying(&jwks, known, serve).await });
-        }
-        let pages = web::router(web_dir, system.gateway.port());
+        let pages = web::router(config.web_dir, system.gateway.port());
         system.processes.spawn(web::serve(web, pages, limits, shutdown.clone()));
-        if let Some(file) = ready_file {
+        if let Some(file) = config.ready_file {
             let places = ready::Places::from(&system);
             system.processes.spawn(ready::announce(file, places, shutdown.clone()));
         }
+        let places: Vec<_> = system.replicas.iter().map(|(_, address)| *address).collect();
         system.processes.spawn(async move {
             let _done = gateway_done.drop_guard();
-            gateway::serve(gateway, settings, shutdown).await
+            // Whom it checks first is there: it never has to say of itself that it is not well.
+            match shutdown.run_until_cancelled(are_well(&places)).await {
+                Some(()) => gateway::serve(gateway, settings, shutdown).await,
+                None => Ok(()),
+            }
         });
         Ok(system)
     }
@@ -155,10 +128,9 @@ impl System {
     /// Waits until the gateway says that it is well; false where everything was told to stop before, an error where one
     /// of them failed.
     pub async fn is_ready(&mut self) -> anyhow::Result<bool> {
-        // The replicas first: a gateway that is asked before them has to say that it is not well, which is logged.
-        let places: Vec<_> = self.replicas.iter().map(|(_, address)| *address).chain([self.gateway]).collect();
+        let gateway = [self.gateway];
         tokio::select! {
-            () = are_well(&places) => Ok(true),
+            () = are_well(&gateway) => Ok(true),
             Some(ended) = self.processes.join_next() => ended?.map(|()| false),
         }
     }
@@ -206,23 +178,34 @@ pub(crate) async fn are_well(places: &[SocketAddr]) {
     }
 }
 
-/// Binds the ports of a service's replicas, named `service-1` and so on.
-async fn bind_all(service: &str, host: &str, ports: &[u16]) -> anyhow::Result<Vec<(String, TcpListener)>> {
-    let mut replicas = Vec::with_capacity(ports.len());
-    for (number, port) in (1..).zip(ports) {
-        let instance = format!("{service}-{number}");
-        let listener = runtime::server::bind(host, *port).await.context(instance.clone())?;
-        replicas.push((instance, listener));
+/// The replicas of a service, with ports that nobody answers at yet.
+struct Replicas {
+    service: &'static Service,
+    /// With its instance's name, and where to connect to it.
+    listeners: Vec<(String, SocketAddr, TcpListener)>,
+}
+
+impl Replicas {
+    /// Binds these ports, of instances that are named `service-1` and so on.
+    async fn bind(service: &'static Service, host: &str, ports: &[u16]) -> anyhow::Result<Self> {
+        let mut listeners = Vec::with_capacity(ports.len());
+        for (number, port) in (1..).zip(ports) {
+            let instance = format!("{}-{number}", service.name());
+            let listener = runtime::server::bind(host, *port).await.context(instance.clone())?;
+            listeners.push((instance, reachable(listener.local_addr()?), listener));
+        }
+        Ok(Self { service, listeners })
     }
-    Ok(replicas)
+
+    fn addresses(&self) -> impl Iterator<Item = (String, SocketAddr)> {
+        self.listeners.iter().map(|(instance, address, _)| (instance.clone(), *address))
+    }
 }
 
-fn upstreams(replicas: &[(String, TcpListener)]) -> anyhow::Result<Vec<ReplicaAddress>> {
-    Ok(addresses(replicas)?.into_iter().map(|(_, address)| address.into()).collect())
-}
-
-fn addresses(replicas: &[(String, TcpListener)]) -> anyhow::Result<Vec<(String, SocketAddr)>> {
-    replicas.iter().map(|(name, listener)| Ok((name.clone(), reachable(listener.local_addr()?)))).collect()
+/// Where the replicas of a service are, by its name.
+fn upstreams(replicas: &[Replicas], service: &str) -> Vec<ReplicaAddress> {
+    let of_service = replicas.iter().filter(|of| of.service.name() == service);
+    of_service.flat_map(Replicas::addresses).map(|(_, address)| address.into()).collect()
 }
 
 /// Where to connect to a listener: one on every address is on loopback too.

@@ -33,9 +33,6 @@ enum Command {
     Admin {
         #[command(subcommand)]
         change: Admin,
-        /// PostgreSQL database of the accounts; the one in the data directory where it is not set.
-        #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
-        database_url: Option<Secret>,
     },
     /// Fill a running system with people, listings, purchases, channels and posts, through its public API. What is
     /// there already is left as it is.
@@ -70,8 +67,9 @@ async fn main() -> anyhow::Result<()> {
             let text = format!("JWT_KEY=\"{}\"\nJWKS='{jwks}'\n", key.trim_end().replace('\n', "\\n"));
             return Ok(io::stdout().write_all(text.as_bytes())?);
         }
-        Some(Command::Admin { change, database_url }) => {
-            let store = Store::open(database_url.as_ref().map(Secret::reveal), &config.storage)?;
+        Some(Command::Admin { change }) => {
+            let store =
+                Store::open(config.databases.database_url.as_ref().map(Secret::reveal), || config.storage.open())?;
             let (name, is_admin) = match change {
                 Admin::Grant { name } => (name, true),
                 Admin::Revoke { name } => (name, false),

@@ -21,7 +21,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&config.telemetry, "discourse", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
     let keys = config.identity.keys.keys()?;
-    let store = store::open(config.database_url.as_ref().map(Secret::reveal), &config.storage, &config.idempotency)?;
+    let store =
+        store::open(config.database_url.as_ref().map(Secret::reveal), || config.storage.open(), &config.idempotency)?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "listening");
     let serve = |verifier| discourse::serve(listener, config.instance_id, store, verifier, shutdown);

@@ -24,7 +24,7 @@ use upstream::{Balancer, Checks, follow_ended};
 
 use crate::{
     auth::{Auth, guesses::Guesses},
-    cache::{Cache, MemoryCache, RedisCache, ResponseCache, Tag},
+    cache::{Cache, MemoryCache, ResponseCache, Tag},
     config::{Options, Replicas, Stores},
     error::Problem,
     in_flight::InFlight,
@@ -96,8 +96,8 @@ impl App {
                     let redis = redis.clone();
                     move || redis.is_up()
                 });
-                let cache = RedisCache::new(redis.clone(), ttl, &tasks, shutdown);
-                (Some(redis), Arc::new(cache))
+                let cache = redis.cache(ttl, &tasks, shutdown);
+                (Some(redis), cache)
             }
         };
         let cache = Some(cache).filter(|_| !ttl.is_zero());

@@ -29,6 +29,10 @@ mod in_flight;
 mod middleware;
 mod openapi;
 mod rate_limit;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(not(feature = "redis"))]
+#[path = "redis/absent.rs"]
 mod redis;
 mod routes;
 mod serve;

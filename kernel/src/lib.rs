@@ -11,6 +11,7 @@
 //! | values that are not for logs | [`secret`] |
 //! | the present moment | [`time`] |
 //! | when tokens end, whatever happens to the wall clock | [`clock`] |
+//! | settings that this build cannot follow | [`not_built_in`] |
 //! | how busy a store's connections are | [`pool`] |
 
 pub mod caller;
@@ -19,6 +20,7 @@ pub mod error;
 pub mod excerpt;
 pub mod idempotency;
 pub mod money;
+pub mod not_built_in;
 pub mod page;
 pub mod pool;
 pub mod secret;
@@ -30,6 +32,7 @@ pub use caller::Caller;
 pub use clock::Clock;
 pub use error::{Error, Kind, Violation};
 pub use money::{Currency, Money};
+pub use not_built_in::NotBuiltIn;
 pub use page::{Page, PageInfo};
 pub use pool::PoolState;
 pub use secret::Secret;

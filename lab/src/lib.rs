@@ -2,7 +2,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | which services there are, and how each is started | [`catalogue`] |
+//! | which services there are, and how each is started | [`capsim::catalogue`] |
 //! | one server of ours: start, stop, kill, freeze, thaw, ready | [`process`] |
 //! | one server of a database, likewise | [`stores`] |
 //! | the network between two servers: delays, cuts, black holes | [`proxy`] |
@@ -13,13 +13,14 @@
 
 #![expect(clippy::unwrap_used, reason = "an experiment that cannot go on should say where")]
 
-pub mod catalogue;
 pub mod process;
 pub mod proxy;
 pub mod stores;
 pub mod system;
 
 use std::time::Duration;
+
+pub use capsim::catalogue;
 
 /// Polls until `condition` holds; panics after 20 seconds.
 pub async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {

@@ -5,14 +5,20 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
+use capsim::catalogue::Serving;
 use client::{Client, body::Status};
-use tokio::{net::TcpSocket, task::JoinHandle};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalogue::Serve;
+/// Serves one instance, by its name, until it is told to stop.
+pub type Serve = Arc<dyn Fn(TcpListener, String, CancellationToken) -> Serving + Send + Sync>;
 
 /// What does not answer within this time is not ready.
 const PATIENCE: Duration = Duration::from_secs(5);

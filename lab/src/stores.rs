@@ -49,6 +49,12 @@ impl StoreKind {
         }
     }
 
+    /// The one that a process is told of with this variable.
+    pub fn told_by(variable: &str) -> Self {
+        let kind = Self::ALL.into_iter().find(|kind| kind.variable() == variable);
+        kind.unwrap_or_else(|| panic!("there is no store that {variable} tells of"))
+    }
+
     /// The URL of one of [`StoreServer`]'s at this address: of the server itself, or of a way to it.
     pub fn url(self, address: SocketAddr) -> String {
         match self {

@@ -2,17 +2,26 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use gateway::{Stores, config};
+use accounts::Passwords;
+use capsim::{
+    catalogue::{self, GATEWAY, REPLICAS, SERVICES, Service, Site, Stores},
+    config::Databases,
+};
 use kernel::Clock;
 use runtime::identity::SigningKeys;
 use storage::DataDir;
 use upstream::ReplicaAddress;
 
 use crate::{
-    catalogue::{GATEWAY, Ledger, REPLICAS, SERVICES, Service},
     process::{Program, Run, Server, binary},
     stores::StoreKind,
 };
+
+/// The store that keeps the money, to be looked at from behind.
+pub type Ledger = Arc<dyn marketplace::store::Store>;
+
+/// PBKDF2 rounds of accounts on embedded systems: to register many takes long, on purpose, on the others.
+const PASSWORD_ROUNDS: u32 = 1000;
 
 /// What [`capsim`] writes into its directory once it serves: JSON, with the address of everything.
 pub const READY_FILE: &str = "ready.json";
@@ -106,7 +115,7 @@ impl System {
     pub fn processes(gateways: usize, settings: &Settings, logs: &Path, wiring: &mut impl Wiring) -> Self {
         let mut services = Vec::new();
         for service in SERVICES {
-            let start = |name: String| process(service, name, settings, logs, wiring, services.first());
+            let start = |name: String| process(&service.program, name, settings, logs, wiring, services.first());
             let servers = service.instances().map(start).collect();
             services.push(Replicas { service, servers });
         }
@@ -117,20 +126,27 @@ impl System {
 
     /// Starts a gateway and replicas as tasks of this process, on embedded stores in a directory, as `capsim` does. What
     /// keeps the money comes beside it.
-    pub fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger) {
+    pub async fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger) {
         let data = DataDir::open(data, false).unwrap();
-        let mut ledger = None;
+        let stores = Stores::open(&Databases::default(), &data, &settings.economy).await.unwrap();
+        let ledger = Arc::clone(&stores.items);
+        let mut site = Site {
+            stores,
+            passwords: Passwords::new(PASSWORD_ROUNDS).unwrap(),
+            jwks: SigningKeys::load(&settings.jwt_key).unwrap().jwks().clone(),
+            clock: settings.clock.clone(),
+            accounts: Vec::new(),
+        };
         let mut services: Vec<Replicas> = Vec::new();
         for service in SERVICES {
-            let open = service.embedded.unwrap();
-            let accounts = services.first().map(Replicas::addresses).unwrap_or_default();
-            let embedded = open(&data, settings, &accounts).unwrap();
-            ledger = ledger.take().or(embedded.ledger);
-            let start = |name| Server::start(name, Run::Task(Arc::clone(&embedded.serve)));
+            let (serve, site_then) = (service.serve, site.clone());
+            let run = Run::Task(Arc::new(move |listener, name, stop| serve(&site_then, listener, name, stop)));
+            let start = |name| Server::start(name, run.clone());
             services.push(Replicas { service, servers: service.instances().map(start).collect() });
+            site.accounts = services[0].addresses();
         }
         let gateway = embedded_gateway(settings, &services);
-        (Self { gateways: vec![gateway], services }, ledger.unwrap())
+        (Self { gateways: vec![gateway], services }, ledger)
     }
 
     /// Every server.
@@ -155,7 +171,7 @@ impl System {
 
 /// Where a service stands in the catalogue, and in [`System::services`].
 fn position(service: &str) -> usize {
-    let found = SERVICES.iter().position(|known| known.name == service);
+    let found = SERVICES.iter().position(|known| known.name() == service);
     found.unwrap_or_else(|| panic!("there is no service {service}"))
 }
 
@@ -179,36 +195,31 @@ pub fn capsim(settings: &Settings, directory: &Path, more: &[(&str, &str)]) -> S
 }
 
 fn process<'a>(
-    service: &Service,
+    program: &catalogue::Program,
     name: String,
     settings: &Settings,
     logs: &Path,
     wiring: &mut impl Wiring,
     called: impl IntoIterator<Item = &'a Replicas>,
 ) -> Server {
-    let mut environment = wiring.store(&name, service.store);
+    let mut environment = wiring.store(&name, StoreKind::told_by(program.store));
     for Replicas { service, servers } in called {
         let addresses: Vec<_> = servers.iter().map(|to| wiring.server(&name, to).to_string()).collect();
         environment.push((service.replicas_variable(), addresses.join(",")));
     }
-    let known = settings.environment().into_iter().filter(|(variable, _)| service.environment.contains(variable));
+    let known = settings.environment().into_iter().filter(|(variable, _)| program.environment.contains(variable));
     environment.extend(known.map(|(variable, value)| (variable.to_owned(), value)));
     let log = logs.join(&name);
-    Server::start(name, Run::Process(Program { path: binary(service.name), environment, port_variable: "PORT", log }))
+    Server::start(name, Run::Process(Program { path: binary(program.name), environment, port_variable: "PORT", log }))
 }
 
 fn embedded_gateway(settings: &Settings, services: &[Replicas]) -> Server {
-    let replicas = |name| services[position(name)].addresses();
     let settings = gateway::Settings {
         instance: "gateway-1".to_owned(),
-        replicas: config::Replicas {
-            accounts: replicas("accounts"),
-            marketplace: replicas("marketplace"),
-            discourse: replicas("discourse"),
-        },
+        replicas: catalogue::replicas(|name| services[position(name)].addresses()),
         keys: SigningKeys::load(&settings.jwt_key).unwrap(),
         options: settings.gateway.clone(),
-        stores: Stores::Memory,
+        stores: gateway::Stores::Memory,
         clock: settings.clock.clone(),
     };
     let serve = move |listener, name, stop| {

@@ -22,7 +22,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let keys = config.identity.keys.keys()?;
     let mongodb_uri = config.mongodb_uri.as_ref().map(Secret::reveal);
-    let store = store::open(mongodb_uri, &config.storage, &config.options).await?;
+    let store = store::open(mongodb_uri, || config.storage.open(), &config.options).await?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, "listening");
     let serve = |verifier| marketplace::serve(listener, config.instance_id, store, verifier, shutdown);

@@ -19,6 +19,11 @@ pub mod health;
 pub mod identity;
 pub mod metrics;
 pub mod observe;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(not(feature = "otlp"))]
+#[path = "otlp/absent.rs"]
+mod otlp;
 pub mod probe;
 mod process;
 mod protocol;

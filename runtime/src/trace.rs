@@ -6,15 +6,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::{
-    propagation::{Extractor, Injector, TextMapPropagator},
-    trace::{Status, TraceContextExt},
-};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
+use http::HeaderMap;
 use tonic::Code;
 use tracing::{Span, field::Empty};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::otlp;
 
 /// Target of the spans of requests that are traced; they are for the log too.
 pub(crate) const REQUESTS: &str = "runtime::request";
@@ -32,6 +28,7 @@ const OPERATIONS: [&str; 4] = ["/grpc.health.v1.Health/", "/health", "/metrics",
 static SENT: AtomicBool = AtomicBool::new(false);
 
 /// To be called when traces have somewhere to go.
+#[cfg(feature = "otlp")]
 pub(crate) fn turn_on() {
     SENT.store(true, Ordering::Relaxed);
 }
@@ -54,20 +51,14 @@ pub(crate) fn request(service: &'static str, id: &str, method: &str, path: &str,
         otel.name = format_args!("{method} {path}"),
         otel.kind = "server",
     );
-    let parent = TraceContextPropagator::new().extract(&Headers(headers));
-    // It fails where the span is disabled.
-    let _ = span.set_parent(parent);
-    span.record("trace_id", tracing::field::display(span.context().span().span_context().trace_id()));
+    otlp::adopt(&span, headers);
     span
 }
 
 /// Notes what a request came to: for its trace, not for the log.
 pub(crate) fn answered(request: &Span, status: u16) {
     if SENT.load(Ordering::Relaxed) {
-        request.set_attribute("http.response.status_code", i64::from(status));
-        if status >= 500 {
-            request.set_status(Status::error(""));
-        }
+        otlp::answered(request, status);
     }
 }
 
@@ -88,7 +79,7 @@ pub fn call(method: &str, replica: &str) -> Span {
 /// Makes `call` what the callee's spans belong to.
 pub fn inject(call: &Span, headers: &mut HeaderMap) {
     if !call.is_disabled() {
-        TraceContextPropagator::new().inject_context(&call.context(), &mut HeadersMut(headers));
+        otlp::inject(call, headers);
     }
 }
 
@@ -120,32 +111,10 @@ fn trace_id(headers: &HeaderMap) -> Option<&str> {
     id.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(id)
 }
 
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
-}
-
-struct HeadersMut<'a>(&'a mut HeaderMap);
-
-impl Injector for HeadersMut<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
-            // Never the same twice: not for HTTP/2's header table.
-            value.set_sensitive(true);
-            self.0.insert(name, value);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::*;
 
     #[test]

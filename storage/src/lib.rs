@@ -20,8 +20,10 @@ pub mod data_dir;
 mod error;
 pub mod idempotency;
 pub mod lease;
+#[cfg(feature = "mongodb")]
 pub mod mongo;
 pub mod outbox;
+#[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod readiness;
 pub mod sql;

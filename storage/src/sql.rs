@@ -13,6 +13,7 @@
 //! mod postgres { /* likewise, with storage::postgres::statements */ }
 //! ```
 //!
+//! A service's feature `postgres` says whether it takes it in for PostgreSQL.
 //! [`sql!`](crate::sql!) runs one of them in a transaction on whichever store there is. On SQLite no statement ever waits:
 //! the function runs through at once, in the writer's thread or on a pooled reader.
 
@@ -25,12 +26,16 @@ use std::{
 use diesel_migrations::EmbeddedMigrations;
 use kernel::PoolState;
 
-use crate::{DataDir, Error, lease::Leases, outbox::Outbox, postgres::Postgres, sqlite::Sqlite};
+#[cfg(feature = "postgres")]
+use crate::postgres::Postgres;
+use crate::{DataDir, Error, lease::Leases, outbox::Outbox, sqlite::Sqlite};
 
-/// A service's SQL database.
+/// A service's SQL database. Which ones there are is for this crate's features to say.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Sql {
     Embedded(Sqlite),
+    #[cfg(feature = "postgres")]
     Postgres(Postgres),
 }
 
@@ -48,6 +53,7 @@ impl Sql {
     }
 
     /// The schema `service` in a PostgreSQL database; see [`Postgres::connect`].
+    #[cfg(feature = "postgres")]
     pub fn postgres(service: &'static str, database_url: &str, migrations: Migrations) -> anyhow::Result<Self> {
         Ok(Self::Postgres(Postgres::connect(service, service, database_url, migrations.postgres)?))
     }
@@ -56,6 +62,7 @@ impl Sql {
     pub fn backend(&self) -> &'static str {
         match self {
             Self::Embedded(_) => "embedded",
+            #[cfg(feature = "postgres")]
             Self::Postgres(_) => "postgresql",
         }
     }
@@ -64,6 +71,7 @@ impl Sql {
     pub fn pool(&self) -> PoolState {
         match self {
             Self::Embedded(db) => db.pool(),
+            #[cfg(feature = "postgres")]
             Self::Postgres(db) => db.pool(),
         }
     }
@@ -72,6 +80,7 @@ impl Sql {
     pub fn leases(&self) -> Arc<dyn Leases> {
         match self {
             Self::Embedded(db) => Arc::new(db.clone()),
+            #[cfg(feature = "postgres")]
             Self::Postgres(db) => Arc::new(db.clone()),
         }
     }
@@ -80,6 +89,7 @@ impl Sql {
     pub fn outbox(&self) -> Arc<dyn Outbox> {
         match self {
             Self::Embedded(db) => Arc::new(db.clone()),
+            #[cfg(feature = "postgres")]
             Self::Postgres(db) => Arc::new(db.clone()),
         }
     }
@@ -88,14 +98,17 @@ impl Sql {
     pub async fn check_read(&self) -> Result<(), Error> {
         match self {
             Self::Embedded(db) => Ok(db.check_read().await?),
+            #[cfg(feature = "postgres")]
             Self::Postgres(db) => db.check_read().await,
         }
     }
 
     /// Writes a row of `replica`'s own (who asks, such as `accounts-1`), durably, the way that requests write.
+    #[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "SQLite has one row for all"))]
     pub async fn check_write(&self, replica: &str) -> Result<(), Error> {
         match self {
             Self::Embedded(db) => Ok(db.check_write().await?),
+            #[cfg(feature = "postgres")]
             Self::Postgres(db) => db.check_write(replica).await,
         }
     }
@@ -120,6 +133,7 @@ macro_rules! sql {
                 })
                 .await
             }
+            #[cfg(feature = "postgres")]
             $crate::Sql::Postgres(db) => {
                 $crate::postgres::bounded(async {
                     use ::diesel_async::AsyncConnection as _;
@@ -131,6 +145,7 @@ macro_rules! sql {
                 })
                 .await
             }
+            _ => unreachable!("a store of a kind that was not built in is never opened"),
         }
     };
 }

@@ -7,7 +7,11 @@ use std::{
 };
 
 use kernel::Clock;
-use lab::{catalogue::Ledger, eventually, process::Server, system::Settings};
+use lab::{
+    eventually,
+    process::Server,
+    system::{Ledger, Settings},
+};
 use marketplace::{store::mongo::Mongo, wallet::Amounts};
 use proto::accounts::words::Role;
 use runtime::identity::{Claims, SigningKeys};
@@ -115,7 +119,7 @@ impl SystemBuilder {
         let directory = tempfile::tempdir().unwrap();
         let (system, items, keep): (_, _, Box<dyn Any + Send + Sync>) = match stack {
             Stack::Embedded => {
-                let (system, items) = lab::system::System::embedded(&settings, directory.path());
+                let (system, items) = lab::system::System::embedded(&settings, directory.path()).await;
                 (system, items, Box::new(directory))
             }
             Stack::Full => {

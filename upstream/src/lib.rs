@@ -50,6 +50,9 @@ pub struct Policy {
     pub repeatable: bool,
 }
 
+/// Between two looks whether every replica was checked: a moment, once in a gateway's life.
+const CHECKED_POLL: Duration = Duration::from_millis(2);
+
 /// The request of a call that goes on from `context`: with the caller's token, the request's id and trace, and what is left of
 /// the deadline.
 pub fn request<T>(context: &context::Context, message: T, repeatable: bool) -> tonic::Request<T> {
@@ -99,6 +102,13 @@ impl Balancer {
 
     pub fn service(&self) -> &'static str {
         self.0.service
+    }
+
+    /// Waits until it is known of each replica whether it is there.
+    pub async fn checked(&self) {
+        while self.0.replicas.iter().any(|replica| replica.health() == Health::Unknown) {
+            tokio::time::sleep(CHECKED_POLL).await;
+        }
     }
 
     pub fn replicas(&self) -> &[Arc<Replica>] {

@@ -20,6 +20,7 @@ mod embedded {
     #[path = "statements.rs"]
     pub(super) mod statements;
 }
+#[cfg(feature = "postgres")]
 #[path = "."]
 mod postgres {
     use storage::postgres::statements as flavour;
@@ -85,10 +86,13 @@ pub struct Store(Sql);
 impl Store {
     /// PostgreSQL where a URL is given, else `accounts.db` in the data directory; fails where neither can be used. To be
     /// called in a tokio runtime.
-    pub fn open(database_url: Option<&str>, data_dir: &data_dir::Options) -> anyhow::Result<Self> {
+    pub fn open(database_url: Option<&str>, data_dir: impl FnOnce() -> Result<DataDir, data_dir::Error>) -> anyhow::Result<Self> {
         match database_url {
+            #[cfg(feature = "postgres")]
             Some(url) => Ok(Self(Sql::postgres(SERVICE, url, MIGRATIONS)?)),
-            None => Ok(Self::embedded(&data_dir.open()?)?),
+            #[cfg(not(feature = "postgres"))]
+            Some(_) => Err(kernel::NotBuiltIn { variable: "DATABASE_URL", what: "PostgreSQL" }.into()),
+            None => Ok(Self::embedded(&data_dir()?)?),
         }
     }
 

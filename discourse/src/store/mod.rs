@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use kernel::PoolState;
 use storage::{
-    data_dir,
+    DataDir, data_dir,
     idempotency::{self, Claim, KeyReused, RecallError},
     lease::Leases,
 };
@@ -20,6 +20,7 @@ use crate::{
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+#[cfg(feature = "postgres")]
 pub mod postgres;
 
 /// The store that the configuration asks for: PostgreSQL where it names a database, else the embedded one in the
@@ -28,12 +29,15 @@ pub mod postgres;
 /// Fails on a URL that cannot be one, and on a directory that cannot be used. To be called in a tokio runtime.
 pub fn open(
     database_url: Option<&str>,
-    data_dir: &data_dir::Options,
+    data_dir: impl FnOnce() -> Result<DataDir, data_dir::Error>,
     options: &idempotency::Options,
 ) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match database_url {
+        #[cfg(feature = "postgres")]
         Some(url) => Arc::new(postgres::Postgres::connect(url, options)?),
-        None => Arc::new(embedded::Embedded::open(&data_dir.open()?, options)?),
+        #[cfg(not(feature = "postgres"))]
+        Some(_) => return Err(kernel::NotBuiltIn { variable: "DATABASE_URL", what: "PostgreSQL" }.into()),
+        None => Arc::new(embedded::Embedded::open(&data_dir()?, options)?),
     })
 }
 

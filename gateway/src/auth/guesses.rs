@@ -10,7 +10,6 @@
 use std::{convert::Infallible, net::IpAddr, num::NonZeroU32, time::Duration};
 
 use axum::http::StatusCode;
-use fred::{interfaces::KeysInterface, types::Expiration};
 use moka::sync::Cache as Moka;
 use proto::errors;
 use sha2::{Digest, Sha256};
@@ -179,15 +178,15 @@ impl Remembered {
         let Some(redis) = &self.redis else { return false };
         let key = redis.key(format_args!("login:{key}"));
         // Without Redis nobody can log in.
-        redis.call(PATIENCE, async |redis| redis.exists::<u64, _>(key).await).await.is_ok_and(|count| count > 0)
+        redis.exists(PATIENCE, key).await.unwrap_or(false)
     }
 
     async fn add(&self, key: Key) {
         self.own.insert(key, ());
         let Some(redis) = &self.redis else { return };
-        let (key, ttl) = (redis.key(format_args!("login:{key}")), Expiration::EX(REMEMBERED.as_secs().cast_signed()));
+        let key = redis.key(format_args!("login:{key}"));
         // The breaker says so where it fails; this gateway remembers all the same.
-        let _ = redis.call(PATIENCE, async |redis| redis.set::<(), _, _>(key, 1, Some(ttl), None, false).await).await;
+        let _ = redis.remember(PATIENCE, key, REMEMBERED).await;
     }
 }
 

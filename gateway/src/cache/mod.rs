@@ -9,10 +9,12 @@
 
 #[cfg(test)]
 mod contract;
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "what stays in this process is not encoded"))]
 mod entry;
 mod flight;
 mod key;
 mod memory;
+#[cfg(feature = "redis")]
 mod redis;
 
 use std::{
@@ -30,7 +32,6 @@ use runtime::metrics::Metrics;
 use serde::Serialize;
 
 pub(crate) use self::entry::X_CACHE;
-pub(crate) use self::redis::RedisCache;
 pub use self::{
     entry::Entry,
     key::{Key, Tag, Viewer},
@@ -40,7 +41,7 @@ use self::{entry::XCache, flight::Flights};
 use crate::{call::OpenCall, error::Problem};
 
 /// The longest that a cache may hold up a request.
-const PATIENCE: Duration = Duration::from_millis(50);
+pub const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The generations that a key's entries belong to: of its tags, in their order, and whatever else the cache counts.
 pub type Generations = Arc<[u64]>;

@@ -10,9 +10,9 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 use anyhow::Context;
 use fred::{
     clients::{Client, WithOptions},
-    interfaces::{ClientLike, EventInterface, FredResult, KeysInterface},
+    interfaces::{ClientLike, EventInterface, FredResult, KeysInterface, LuaInterface},
     types::{
-        Builder,
+        Builder, Expiration, FromValue,
         config::{Config, Options, ReconnectPolicy, UnresponsiveConfig},
     },
 };
@@ -132,6 +132,28 @@ impl Redis {
             self.breaker.trip(&error);
             RedisError::Failed(error)
         })
+    }
+
+    /// Runs a script at one key.
+    pub(crate) async fn eval<T: FromValue>(
+        &self,
+        limit: Duration,
+        script: &'static str,
+        key: String,
+        arguments: Vec<String>,
+    ) -> Result<T, RedisError> {
+        self.call(limit, async |redis| redis.eval(script, key, arguments).await).await
+    }
+
+    /// Whether there is something at a key.
+    pub(crate) async fn exists(&self, limit: Duration, key: String) -> Result<bool, RedisError> {
+        self.call(limit, async |redis| redis.exists(key).await).await
+    }
+
+    /// Puts something at a key, for `ttl`, whole seconds.
+    pub(crate) async fn remember(&self, limit: Duration, key: String, ttl: Duration) -> Result<(), RedisError> {
+        let ttl = Expiration::EX(ttl.as_secs().cast_signed());
+        self.call(limit, async |redis| redis.set(key, 1, Some(ttl), None, false).await).await
     }
 
     /// Nothing that is cached now is to be used again, by no gateway; known to Redis before it is used again by this one.

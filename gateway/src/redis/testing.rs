@@ -1,7 +1,5 @@
 //! A place of its own for each test, in the Redis that `TEST_REDIS_URL` names.
 
-use fred::interfaces::LuaInterface;
-
 use super::*;
 
 /// Deletes all keys that begin with ARGV[1].

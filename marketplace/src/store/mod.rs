@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use kernel::{Caller, Currency, PoolState};
 use proto::errors::TREASURY_EXHAUSTED;
 use storage::{
-    data_dir,
+    DataDir, data_dir,
     idempotency::{Claim, KeyReused, RecallError},
     lease::Leases,
 };
@@ -25,26 +25,34 @@ use crate::{
 #[cfg(test)]
 mod contract;
 pub mod embedded;
+#[cfg(feature = "mongodb")]
 pub mod mongo;
 
 use embedded::Embedded;
-use mongo::Mongo;
 
 /// The store that a process is told to use: MongoDB where there is a URI, otherwise the embedded one in the data
 /// directory. An error names what is wrong with the configuration; a database that is down is none.
 pub async fn open(
     mongodb_uri: Option<&str>,
-    data_dir: &data_dir::Options,
+    data_dir: impl FnOnce() -> Result<DataDir, data_dir::Error>,
     options: &Options,
 ) -> anyhow::Result<Arc<dyn Store>> {
-    let Some(uri) = mongodb_uri else {
-        let store = Embedded::open(&data_dir.open()?, options)?;
-        tracing::info!(directory = %data_dir.data_dir.display(), "items are kept in the embedded store");
-        return Ok(Arc::new(store));
-    };
-    let store = Mongo::connect(uri, options).await?;
-    tracing::info!(database = store.database(), "items are kept in MongoDB");
-    Ok(Arc::new(store))
+    match mongodb_uri {
+        None => {
+            let data_dir = data_dir()?;
+            let store = Embedded::open(&data_dir, options)?;
+            tracing::info!(directory = %data_dir.path().display(), "items are kept in the embedded store");
+            Ok(Arc::new(store))
+        }
+        #[cfg(feature = "mongodb")]
+        Some(uri) => {
+            let store = mongo::Mongo::connect(uri, options).await?;
+            tracing::info!(database = store.database(), "items are kept in MongoDB");
+            Ok(Arc::new(store))
+        }
+        #[cfg(not(feature = "mongodb"))]
+        Some(_) => Err(kernel::NotBuiltIn { variable: "MONGODB_URI", what: "MongoDB" }.into()),
+    }
 }
 
 /// Where listings, transactions and the ledger live.

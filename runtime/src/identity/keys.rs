@@ -13,6 +13,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::eddsa;
+
 /// Bytes of a public key.
 const PUBLIC_KEY_BYTES: usize = 32;
 
@@ -106,6 +108,7 @@ impl SigningKeys {
     /// all of them verify. The error names `JWT_KEY` and never shows a key.
     pub fn load(text: &str) -> anyhow::Result<Self> {
         const END: &str = "-----END PRIVATE KEY-----";
+        eddsa::install();
         let text = inline_or_file(text, '-', "JWT_KEY")?;
         let keys = text.split_inclusive(END).map(str::trim).filter(|block| !block.is_empty());
         let keys = keys.map(|block| SigningKey::from_pkcs8_pem(block).ok()).collect::<Option<Vec<_>>>();

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | the key that signs, the keys that verify | [`keys`] |
 //! | what a token says, and whether it is good | [`Claims`], [`Verifier`] |
+//! | how tokens are signed | `eddsa` |
 //! | tokens that have ended before they expired | [`ended`] |
 //!
 //! [`identify`] puts the [`Identity`] of a request into its extensions; what needs a user takes a
 //! [`Context`](crate::context::Context) of a caller, and cannot forget the check.
 
+mod eddsa;
 pub mod ended;
 pub mod keys;
 mod verifier;

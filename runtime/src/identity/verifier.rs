@@ -9,7 +9,7 @@ use proto::{accounts::words::Role, errors};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Ended, Jwks};
+use super::{Ended, Jwks, eddsa};
 
 /// Tokens that are known to be good, at most: some 6 MB.
 const MAX_VERIFIED: u64 = 10_000;
@@ -83,6 +83,7 @@ impl fmt::Debug for Verifier {
 impl Verifier {
     /// Of tokens that one of `keys` has signed, and that have not ended by `clock`, nor before as far as `ended` knows.
     pub fn new(keys: &Jwks, clock: Clock, ended: Ended) -> anyhow::Result<Self> {
+        eddsa::install();
         // The algorithm is pinned here; what a token's own header says only has to agree.
         let mut validation = Validation::new(Algorithm::EdDSA);
         // A token that was valid when it was verified need not be so any more.
@@ -134,11 +135,14 @@ impl Verifier {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
     use ed25519_dalek::{
         SigningKey,
         pkcs8::{DecodePrivateKey, EncodePrivateKey},
     };
+    use hmac::{Hmac, KeyInit, Mac};
     use jsonwebtoken::{EncodingKey, Header};
+    use sha2::Sha256;
 
     use super::*;
     use crate::identity::{SigningKeys, ended::News};
@@ -230,9 +234,12 @@ mod tests {
         invalid(&format!("{head}.{claimed}.{signature}"));
         invalid(&self::keys().sign(&claims(i64::MAX)).expect("signs"));
         // The public key is no secret: it must not pass for one.
-        let mut header = Header::new(Algorithm::HS256);
-        header.kid = Some(keys.jwks().keys[0].kid.clone());
-        let secret = EncodingKey::from_secret(keys.jwks().keys[0].x.as_bytes());
-        invalid(&jsonwebtoken::encode(&header, &claims(i64::MAX), &secret).expect("signs"));
+        let jwk = &keys.jwks().keys[0];
+        let header = serde_json::json!({"alg": "HS256", "kid": jwk.kid});
+        let part = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let json = serde_json::to_vec(&claims(i64::MAX)).expect("JSON");
+        let signed = format!("{}.{}", part(header.to_string().as_bytes()), part(&json));
+        let mac = Hmac::<Sha256>::new_from_slice(jwk.x.as_bytes()).expect("any length").chain_update(&signed);
+        invalid(&format!("{signed}.{}", part(&mac.finalize().into_bytes())));
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use kernel::Currency;
-use lab::catalogue::Ledger;
+use lab::system::Ledger;
 use serde_json::Value;
 
 use super::{

@@ -4,12 +4,11 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use futures_util::future::join_all;
 use lab::{
-    catalogue::Ledger,
     eventually,
     process::Server,
     proxy::Link,
     stores::{StoreKind, StoreServer},
-    system::{Settings, System, Wiring, capsim},
+    system::{Ledger, Settings, System, Wiring, capsim},
 };
 use storage::data_dir;
 use tempfile::TempDir;
@@ -163,7 +162,8 @@ impl World {
             }
         }
         let data = data_dir::Options { data_dir: self.directory.path().join("disk/data"), shared_data: false };
-        let ledger = marketplace::store::open(mongodb.as_deref(), &data, &self.settings.economy).await.unwrap();
+        let ledger =
+            marketplace::store::open(mongodb.as_deref(), || data.open(), &self.settings.economy).await.unwrap();
         eventually("the ledger can be read", async || ledger.check_read().await.is_ok()).await;
         ledger
     }

@@ -6,7 +6,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tests::binary;
 
-use crate::process::Process;
+use crate::process::{Process, free_ports};
 
 /// What `capsim` says to these arguments, and whether it did it.
 fn capsim(data_dir: &Path, arguments: &[&str]) -> (bool, String) {
@@ -74,13 +74,7 @@ async fn a_password_for_the_first_admin_can_be_given() {
     let bad = tempfile::tempdir().unwrap();
     let output = Command::new(binary("capsim"))
         .env("ADMIN_PASSWORD", "12345")
-        .args([
-            "--gateway-port=0",
-            "--web-port=0",
-            "--accounts-ports=0",
-            "--marketplace-ports=0",
-            "--discourse-ports=0",
-        ])
+        .args(free_ports(1))
         .arg("--data-dir")
         .arg(bad.path())
         .output()

@@ -16,6 +16,8 @@ use lab::{
 use serde_json::{Value, json};
 use tests::{JWT_KEY, Server, binary};
 
+use crate::process::free_ports;
+
 /// A launcher that has its data in a directory, and serves.
 async fn start(directory: &Path) -> Server {
     let capsim = capsim(&Settings::new(&JWT_KEY), directory, &[]);
@@ -135,21 +137,24 @@ async fn nothing_is_said_to_run_that_does_not() {
     let data = tempfile::tempdir().unwrap();
     // All ports can be had, and all stores but the accounts'.
     std::fs::create_dir(data.path().join("accounts.db")).unwrap();
-    let output = Command::new(binary("capsim"))
-        .arg("--data-dir")
-        .arg(data.path())
-        .args([
-            "--gateway-port=0",
-            "--web-port=0",
-            "--accounts-ports=0",
-            "--marketplace-ports=0",
-            "--discourse-ports=0",
-        ])
-        .output()
-        .unwrap();
+    let output =
+        Command::new(binary("capsim")).arg("--data-dir").arg(data.path()).args(free_ports(1)).output().unwrap();
     let [said, error] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
     assert!(!output.status.success() && said.is_empty(), "{said}");
     assert!(error.contains("accounts.db"), "{error}");
+}
+
+#[tokio::test]
+async fn a_start_is_no_trouble_that_the_log_tells_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut process = start(directory.path()).await;
+    // What was not written yet is written at the end.
+    process.stop().await;
+    let log = process.log();
+    let lines: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    assert!(lines.iter().any(|line| line["message"] == "listening"), "{log}");
+    let trouble: Vec<_> = lines.iter().filter(|line| line["level"] != "INFO").collect();
+    assert!(trouble.is_empty(), "{trouble:#?}");
 }
 
 #[tokio::test]
@@ -183,13 +188,7 @@ async fn a_bad_setting_is_named_with_what_it_should_be() {
             .env(variable, value)
             .arg("--data-dir")
             .arg(data.path())
-            .args([
-                "--gateway-port=0",
-                "--web-port=0",
-                "--accounts-ports=0",
-                "--marketplace-ports=0",
-                "--discourse-ports=0",
-            ])
+            .args(free_ports(1))
             .output()
             .unwrap();
         let error = String::from_utf8(output.stderr).unwrap();

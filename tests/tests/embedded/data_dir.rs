@@ -7,6 +7,7 @@ use std::{
     process::Command,
 };
 
+use lab::catalogue::SERVICES;
 use tests::binary;
 
 use crate::process::Process;
@@ -79,12 +80,8 @@ fn everything_is_its_owners_only_also_what_was_there_before() {
 
 #[test]
 fn a_directory_of_before_is_refused_and_not_touched() {
-    for (program, arguments) in [
-        ("capsim", ["--gateway-port=0", "--web-port=0"].as_slice()),
-        ("accounts", &["--port=0"]),
-        ("marketplace", &["--port=0"]),
-        ("discourse", &["--port=0"]),
-    ] {
+    let services = SERVICES.iter().map(|service| (service.name(), ["--port=0"].as_slice()));
+    for (program, arguments) in services.chain([("capsim", ["--gateway-port=0", "--web-port=0"].as_slice())]) {
         let data = tempfile::tempdir().unwrap();
         fs::set_permissions(data.path(), Permissions::from_mode(0o755)).unwrap();
         fs::write(data.path().join("gateway.db"), "users").unwrap();

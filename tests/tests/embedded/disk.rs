@@ -101,7 +101,14 @@ async fn a_damaged_file_is_no_bug_and_no_health() {
     let process = Process::start(data.path());
     let list = process.get(&http, "/marketplace/list?limit=100", &token).await;
     assert_eq!(list.status(), StatusCode::SERVICE_UNAVAILABLE, "a damaged file is no bug of ours");
-    eventually("health knows", async || process.replica(&http, "marketplace").await.1["status"] == "degraded").await;
+    // Each replica finds out by itself.
+    let all_know = async || {
+        let (_, status) = process.status(&http).await;
+        let replicas = status["services"]["marketplace"]["replicas"].as_array().unwrap();
+        replicas.iter().all(|replica| replica["degraded"] == true)
+    };
+    eventually("health knows", all_know).await;
+    assert_eq!(process.replica(&http, "marketplace").await.1["status"], "degraded");
     let write = http.post(process.gateway, "/marketplace/item", &token, &item("d")).await.unwrap_err();
     assert!(write.is(errors::UNAVAILABLE), "nothing is added to it: {write:?}");
     assert_eq!(process.replica(&http, "discourse").await.1["status"], "healthy", "that is another file");

@@ -10,8 +10,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use lab::catalogue::{GATEWAY, SERVICES, Service};
 use serde_json::Value;
 use tests::binary;
+
+use crate::process::free_ports;
 
 /// Ended with the test.
 struct Process(Child);
@@ -37,9 +40,7 @@ fn is_open(port: u16) -> bool {
 /// Starts `capsim` with these arguments, and tells of each port whether it is open to others.
 fn capsim(arguments: &[&str]) -> BTreeMap<String, bool> {
     let data = tempfile::tempdir().unwrap();
-    let ports =
-        ["--gateway-port=0", "--web-port=0", "--accounts-ports=0", "--marketplace-ports=0,0", "--discourse-ports=0"];
-    let mut process = Process(command("capsim", data.path()).args(ports).args(arguments).spawn().unwrap());
+    let mut process = Process(command("capsim", data.path()).args(free_ports(2)).args(arguments).spawn().unwrap());
     let guide = BufReader::new(process.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut open = BTreeMap::new();
     for line in guide.take_while(|line| !line.contains("Try it")) {
@@ -69,11 +70,10 @@ fn standalone(program: &str, host: Option<&str>) -> bool {
 
 #[test]
 fn the_launcher_opens_what_it_is_told_to_and_nothing_else() {
-    let edge = ["REST API", "Swagger UI", "Web UI"];
-    let replicas = ["accounts-1", "discourse-1", "marketplace-1", "marketplace-2"];
     let expected = |edge_is_open, replicas_are_open| {
-        let edge = edge.iter().map(|name| (name.to_string(), edge_is_open));
-        edge.chain(replicas.iter().map(|name| (name.to_string(), replicas_are_open))).collect()
+        let edge = ["REST API", "Swagger UI", "Web UI"].map(|name| (name.to_owned(), edge_is_open));
+        let replicas = SERVICES.iter().flat_map(|service| service.instances().take(2));
+        edge.into_iter().chain(replicas.map(|name| (name, replicas_are_open))).collect()
     };
     assert_eq!(capsim(&[]), expected(false, false));
     assert_eq!(capsim(&["--host=0.0.0.0"]), expected(true, false), "a classroom sees the UI, not the replicas");
@@ -82,7 +82,7 @@ fn the_launcher_opens_what_it_is_told_to_and_nothing_else() {
 
 #[test]
 fn a_process_of_its_own_is_open_to_others_only_where_it_is_told_so() {
-    for program in ["gateway", "accounts", "marketplace", "discourse"] {
+    for program in SERVICES.iter().map(Service::name).chain([GATEWAY.name]) {
         assert!(!standalone(program, None), "{program}");
         assert!(standalone(program, Some("0.0.0.0")), "{program}");
     }

@@ -7,7 +7,15 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use lab::catalogue::{REPLICAS, SERVICES};
 use tests::binary;
+
+/// Flags of `capsim`: any free ports, for so many replicas of each service.
+pub(crate) fn free_ports(replicas: usize) -> Vec<String> {
+    let ports = vec!["0"; replicas].join(",");
+    let services = SERVICES.iter().map(|service| format!("--{}={ports}", service.ports_flag()));
+    ["--gateway-port=0", "--web-port=0"].map(str::to_owned).into_iter().chain(services).collect()
+}
 
 /// Killed with the test.
 pub(crate) struct Process {
@@ -25,8 +33,7 @@ impl Process {
         let mut child = command
             .arg("--data-dir")
             .arg(data_dir)
-            .args(["--gateway-port=0", "--web-port=0", "--accounts-ports=0,0,0"])
-            .args(["--marketplace-ports=0,0,0", "--discourse-ports=0,0,0"])
+            .args(free_ports(REPLICAS))
             .args(["--rate-limit=0", "--auth-rate-limit=0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

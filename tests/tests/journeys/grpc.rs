@@ -34,8 +34,8 @@ async fn services(channel: Channel) -> Vec<String> {
 async fn every_replica_lists_its_services_and_says_it_is_healthy() {
     let system = super::start().await;
     for known in SERVICES {
-        let service = known.grpc.unwrap();
-        for replica in system.replicas(known.name) {
+        let service = known.grpc;
+        for replica in system.replicas(known.name()) {
             let channel = connect(replica.address()).await;
             let mut names = services(channel.clone()).await;
             names.sort_unstable();

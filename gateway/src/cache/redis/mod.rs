@@ -32,15 +32,22 @@ const GENERATION_OUTLIVES: Duration = Duration::from_secs(3600);
 const MAX_ENTRY_BYTES: usize = 256 * 1024;
 
 /// Entries and generations in Redis.
-pub(crate) struct RedisCache {
+struct RedisCache {
     redis: Redis,
     group: Group,
     ttl: Duration,
 }
 
+impl Redis {
+    /// A cache in it, which keeps entries for `ttl`, and answers until `shutdown`.
+    pub(crate) fn cache(&self, ttl: Duration, tasks: &TaskTracker, shutdown: &CancellationToken) -> Arc<dyn Cache> {
+        Arc::new(RedisCache::new(self.clone(), ttl, tasks, shutdown))
+    }
+}
+
 impl RedisCache {
     /// Keeps entries for `ttl`, and answers until `shutdown`.
-    pub(crate) fn new(redis: Redis, ttl: Duration, tasks: &TaskTracker, shutdown: &CancellationToken) -> Self {
+    fn new(redis: Redis, ttl: Duration, tasks: &TaskTracker, shutdown: &CancellationToken) -> Self {
         Self { group: Group::new(redis.clone(), tasks, shutdown), redis, ttl }
     }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use fred::interfaces::LuaInterface;
-
 use super::{Key, Level, Quota, Step};
 use crate::redis::{Redis, RedisError};
 
@@ -56,8 +54,7 @@ impl Shared {
             step.charged.to_string(),
             micros(self.quota.longest()),
         ];
-        let (taken, left, wait): (u32, u32, u64) =
-            self.redis.call(PATIENCE, async |redis| redis.eval(STEP, key, arguments).await).await?;
+        let (taken, left, wait): (u32, u32, u64) = self.redis.eval(PATIENCE, STEP, key, arguments).await?;
         let wait = (taken + left == 0).then(|| Duration::from_micros(wait));
         Ok(Level { taken, left, wait })
     }

@@ -1,0 +1,140 @@
+//! The statements.
+
+use chrono::{DateTime, Utc};
+use diesel::{prelude::*, sqlite::Sqlite as Backend};
+use uuid::Uuid;
+
+use super::{
+    super::{Error, PostPage, some},
+    rows::{ChannelRow, PostRow},
+    schema::{channels, post_totals, posts},
+};
+use crate::{
+    channel::{self, Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
+    post::{NewPost, Post},
+};
+
+/// The channels of one page, newest first, and how many there are on all pages.
+pub(super) fn list(
+    connection: &mut SqliteConnection,
+    viewer: Option<Uuid>,
+    query: &ChannelQuery,
+) -> Result<(Vec<Channel>, u64), Error> {
+    let matching = || {
+        // The same as `Channel::may_read`, which the contract tests hold it to. Nobody has created a channel under an
+        // empty id.
+        let viewer = viewer.map(|viewer| viewer.to_string()).unwrap_or_default();
+        let visible = channels::kind.ne(ChannelType::Private.as_str()).or(channels::created_by.eq(viewer));
+        let mut channels = channels::table.filter(visible).into_boxed::<Backend>();
+        if let Some(kind) = query.kind {
+            channels = channels.filter(channels::kind.eq(kind.as_str()));
+        }
+        if let Some(zone) = &query.zone {
+            channels = channels.filter(channels::zone.eq(zone));
+        }
+        if let Some(creator) = query.created_by {
+            channels = channels.filter(channels::created_by.eq(creator.to_string()));
+        }
+        channels
+    };
+    let total: i64 = matching().count().get_result(connection)?;
+    let rows: Vec<ChannelRow> = matching()
+        .order((channels::created_at.desc(), channels::id.desc()))
+        .limit(query.page.limit.into())
+        .offset(query.page.offset())
+        .select(ChannelRow::as_select())
+        .load(connection)?;
+    let channels = rows.into_iter().map(Channel::try_from).collect::<Result<_, _>>()?;
+    Ok((channels, total.unsigned_abs()))
+}
+
+/// The channel of an id.
+pub(super) fn find(connection: &mut SqliteConnection, id: i64) -> Result<Option<Channel>, Error> {
+    let row = channels::table.find(id).select(ChannelRow::as_select()).first(connection).optional()?;
+    row.map(Channel::try_from).transpose()
+}
+
+/// A channel and one page of its posts, where `viewer` may read it.
+pub(super) fn page(
+    connection: &mut SqliteConnection,
+    viewer: Option<Uuid>,
+    query: &PostQuery,
+) -> Result<Result<PostPage, ChannelError>, Error> {
+    let channel = match channel::admit(find(connection, query.channel_id)?, viewer) {
+        Ok(channel) => channel,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let (posts, total) = posts_of(connection, query)?;
+    Ok(Ok((channel, posts, total)))
+}
+
+/// One page of the posts of a channel, pinned first, then newest first, and how many there are on all pages.
+fn posts_of(connection: &mut SqliteConnection, query: &PostQuery) -> Result<(Vec<Post>, u64), Error> {
+    let mut totals = post_totals::table
+        .filter(post_totals::channel_id.eq(query.channel_id))
+        .select(post_totals::total)
+        .into_boxed::<Backend>();
+    let mut posts = posts::table.filter(posts::channel_id.eq(query.channel_id)).into_boxed::<Backend>();
+    if let Some(topic) = query.topic {
+        totals = totals.filter(post_totals::topic.eq(topic.as_str()));
+        posts = posts.filter(posts::topic.eq(topic.as_str()));
+    }
+    // Summed here: in diesel a sum of BIGINT is NUMERIC, and SQL as text would be parsed anew each time.
+    let total = totals.load::<i64>(connection)?.into_iter().map(i64::unsigned_abs).sum();
+    let rows: Vec<PostRow> = posts
+        .order((posts::is_pinned.desc(), posts::created_at.desc(), posts::id.desc()))
+        .limit(query.page.limit.into())
+        .offset(query.page.offset())
+        .select(PostRow::as_select())
+        .load(connection)?;
+    let posts = rows.into_iter().map(Post::try_from).collect::<Result<_, _>>()?;
+    Ok((posts, total))
+}
+
+/// Keeps a new channel.
+pub(super) fn insert_channel(
+    connection: &mut SqliteConnection,
+    creator: Uuid,
+    channel: NewChannel,
+    at: DateTime<Utc>,
+) -> Result<Channel, Error> {
+    let id = diesel::insert_into(channels::table)
+        .values((
+            channels::name.eq(&channel.name),
+            channels::description.eq(some(&channel.description)),
+            channels::kind.eq(channel.kind.as_str()),
+            channels::zone.eq(some(&channel.zone)),
+            channels::created_by.eq(creator.to_string()),
+            channels::created_at.eq(at.timestamp_micros()),
+            channels::updated_at.eq(at.timestamp_micros()),
+        ))
+        .returning(channels::id)
+        .get_result(connection)?;
+    Ok(channel.opened(id, creator, at))
+}
+
+/// Keeps a post, and marks its channel as updated.
+pub(super) fn insert_post(
+    connection: &mut SqliteConnection,
+    author: Uuid,
+    post: NewPost,
+    at: DateTime<Utc>,
+) -> Result<Post, Error> {
+    let id = diesel::insert_into(posts::table)
+        .values((
+            posts::channel_id.eq(post.channel_id),
+            posts::author_id.eq(author.to_string()),
+            posts::title.eq(some(&post.title)),
+            posts::content.eq(&post.content),
+            posts::topic.eq(post.topic.as_str()),
+            posts::is_pinned.eq(post.is_pinned),
+            posts::created_at.eq(at.timestamp_micros()),
+            posts::updated_at.eq(at.timestamp_micros()),
+        ))
+        .returning(posts::id)
+        .get_result(connection)?;
+    diesel::update(channels::table.find(post.channel_id))
+        .set(channels::updated_at.eq(at.timestamp_micros()))
+        .execute(connection)?;
+    Ok(post.made(id, author, at))
+}
