@@ -18,6 +18,14 @@ use crate::{
 /// The media type of an event's JSON.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
+/// Characters of a text that an event has at most.
+const EXCERPT: usize = 200;
+
+/// What an event tells of a text: its beginning, at most 200 characters.
+pub fn excerpt(text: &str) -> String {
+    kernel::excerpt::beginning(text, EXCERPT)
+}
+
 /// What happened to one thing.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Event {
@@ -239,6 +247,12 @@ mod tests {
             let error = Event::from_json(wrong.as_bytes()).expect_err("not an event").to_string();
             assert!(error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn an_excerpt_has_200_characters_at_most() {
+        assert_eq!(excerpt(&"ä".repeat(200)), "ä".repeat(200));
+        assert_eq!(excerpt(&"ä".repeat(201)), "ä".repeat(199) + "…");
     }
 
     #[test]

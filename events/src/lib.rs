@@ -8,6 +8,7 @@
 //! | what a log does for who publishes and who reads | [`log`] |
 //! | which groups of workers there are | [`topology`] |
 //! | the log on SQLite, and on a broker | [`embedded`], `rabbitmq` |
+//! | how events get from a service's outbox into the log | [`relay`] |
 //! | how a view follows the log, each event once | [`follow`] |
 //! | how a worker does its events, and when it gives up | [`consumer`] |
 //! | what is counted | [`counts`] |
@@ -27,6 +28,7 @@ pub mod options;
 mod patience;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
+pub mod relay;
 pub mod topology;
 mod trace;
 

@@ -84,6 +84,14 @@ pub fn truncate(text: &mut String, bytes: usize) {
     text.push_str(ELLIPSIS);
 }
 
+/// The beginning of `text`, with an ellipsis where it is cut: at most so many characters, that included.
+pub fn beginning(text: &str, characters: usize) -> String {
+    if text.char_indices().nth(characters).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(characters.saturating_sub(1)).chain(ELLIPSIS.chars()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -162,6 +170,13 @@ mod tests {
         assert_eq!(cut("äöü!", 6), "ä…");
         assert_eq!(cut("\u{1}\u{1}", 11), "\u{1}…");
         assert_eq!((cut("abcdef", 3), cut("abcdef", 2)), ("…".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn the_beginning_of_a_text_has_so_many_letters_and_no_more() {
+        assert_eq!(beginning("äöü", 3), "äöü");
+        assert_eq!(beginning("äöü!", 3), "äö…");
+        assert_eq!(beginning("", 3), "");
     }
 
     proptest! {
