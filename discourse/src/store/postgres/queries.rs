@@ -150,7 +150,10 @@ pub(super) async fn channel(
 }
 
 /// The channel of an id, and the id of the next post.
-pub(super) async fn find_channel(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<(ChannelRow, i64)>> {
+pub(super) async fn find_channel(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+) -> QueryResult<Option<(ChannelRow, i64)>> {
     let post = nextval("posts_id_seq");
     channels::table.find(id).select((channels::all_columns, post)).first(connection).await.optional()
 }
