@@ -33,6 +33,8 @@ pub struct Account {
     pub profile: Profile,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// One more with each change; from 1.
+    pub version: i64,
 }
 
 /// The personal fields. What is not there is empty.
@@ -123,6 +125,7 @@ impl Account {
             profile: Profile { email, ..Profile::default() },
             created_at: at,
             updated_at: at,
+            version: 1,
         }
     }
 
@@ -135,6 +138,7 @@ impl Account {
     #[must_use]
     pub fn with_password(mut self, password_hash: String, at: DateTime<Utc>) -> Self {
         self.password_hash = password_hash;
+        self.touch(at);
         self.raise(at);
         self
     }
@@ -165,7 +169,7 @@ impl Account {
         let before = (self.is_active, self.roles.clone());
         self.is_active = is_active.unwrap_or(self.is_active);
         self.roles = roles.unwrap_or(self.roles);
-        self.updated_at = at;
+        self.touch(at);
         if before != (self.is_active, self.roles.clone()) {
             self.raise(at);
         }
@@ -176,7 +180,7 @@ impl Account {
     #[must_use]
     pub fn erased(mut self, at: DateTime<Utc>) -> Self {
         self.profile = Profile::default();
-        self.updated_at = at;
+        self.touch(at);
         self
     }
 
@@ -188,6 +192,10 @@ impl Account {
     fn raise(&mut self, at: DateTime<Utc>) {
         self.generation += 1;
         self.raised_at = Some(at);
+    }
+
+    fn touch(&mut self, at: DateTime<Utc>) {
+        self.version += 1;
         self.updated_at = at;
     }
 }

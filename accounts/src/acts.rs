@@ -42,7 +42,7 @@ pub(crate) struct NewPassword {
 
 impl Accounts {
     /// Opens an account; of two racing registrations of one name exactly one wins.
-    pub(crate) async fn register(&self, registration: Registration) -> Result<Account, Error> {
+    pub(crate) async fn register(&self, context: &Context, registration: Registration) -> Result<Account, Error> {
         let Registration { username, password, email } = registration;
         // Saves the costly hash where the name is taken; the store decides the race.
         if self.find(username.clone()).await?.is_some() {
@@ -50,7 +50,8 @@ impl Accounts {
         }
         let hash = self.passwords.hash(&password).await?;
         let account = Account::new(username, email, hash, Vec::new(), time::now());
-        self.store.create(account.clone()).instrument(self.span("accounts.create")).await?;
+        let traceparent = context.traceparent().map(str::to_owned);
+        self.store.create(account.clone(), traceparent).instrument(self.span("accounts.create")).await?;
         Ok(account)
     }
 
@@ -74,7 +75,7 @@ impl Accounts {
         }
         let hash = self.passwords.hash(&password.new).await?;
         let changed = account.clone().with_password(hash, time::now());
-        self.replace(account, changed).await
+        self.replace(context, account, changed).await
     }
 
     /// Ends the token of this call.
@@ -112,7 +113,7 @@ impl Accounts {
         let (id, change) = update;
         let account = self.get(id.unwrap_or(context.caller.id)).await?;
         let changed = account.clone().changed(change, &context.caller, time::now())?;
-        self.replace(account, changed.clone()).await?;
+        self.replace(context, account, changed.clone()).await?;
         Ok(changed)
     }
 
@@ -120,15 +121,16 @@ impl Accounts {
     pub(crate) async fn erase(&self, context: &Context<Caller>) -> Result<(), Error> {
         let account = self.get(context.caller.id).await?;
         let erased = account.clone().erased(time::now());
-        self.replace(account, erased).await
+        self.replace(context, account, erased).await
     }
 
     async fn find(&self, login: String) -> Result<Option<Account>, Error> {
         Ok(self.store.find(login).instrument(self.span("accounts.find")).await?)
     }
 
-    async fn replace(&self, before: Account, after: Account) -> Result<(), Error> {
-        self.store.replace(before, after).instrument(self.span("accounts.replace")).await?;
+    async fn replace(&self, context: &Context<Caller>, before: Account, after: Account) -> Result<(), Error> {
+        let traceparent = context.traceparent().map(str::to_owned);
+        self.store.replace(before, after, traceparent).instrument(self.span("accounts.replace")).await?;
         self.ends.look();
         Ok(())
     }

@@ -28,7 +28,7 @@ pub async fn ensure(store: &Store, passwords: &Passwords, password: &str) -> Res
     }
     let hash = passwords.hash(password).await?;
     let admin = Account::new(NAME.to_owned(), String::new(), hash, vec![Role::Admin], time::now());
-    match store.create(admin).await {
+    match store.create(admin, None).await {
         Ok(()) => Ok(true),
         // Another replica was quicker.
         Err(store::Error::Refused(Refusal::UsernameTaken)) if store.has_admin().await? => Ok(false),
@@ -45,7 +45,7 @@ pub async fn set(store: &Store, login: &str, is_admin: bool) -> Result<bool, Err
     let changed = account.clone().changed(Change { roles, ..Change::default() }, &owner, time::now())?;
     let is_news = changed.generation != account.generation;
     if is_news {
-        store.replace(account, changed).await?;
+        store.replace(account, changed, None).await?;
     }
     Ok(is_news)
 }

@@ -9,6 +9,7 @@
 //! | what each RPC does | `acts` |
 //! | passwords | [`password`] |
 //! | how the end of a token reaches everybody | `ends` |
+//! | what is told of accounts | `told` |
 //! | the first admin, and who becomes one | [`admin`] |
 //! | tables and statements | [`store`] |
 //! | flags and environment | [`config`] |
@@ -20,6 +21,7 @@
 
 use std::sync::Arc;
 
+use events::Publisher;
 use proto::accounts::accounts_server::{AccountsServer, SERVICE_NAME};
 use runtime::{identity::Verifier, replica::Replica, tasks::Task};
 use storage::{
@@ -41,6 +43,7 @@ mod ends;
 pub mod password;
 mod service;
 pub mod store;
+mod told;
 
 pub use config::Config;
 pub use password::Passwords;
@@ -52,13 +55,15 @@ pub const SERVICE: &str = SERVICE_NAME;
 /// Bytes of a request at most: a hundred ids, or a profile of the longest texts.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
-/// Serves one replica until `shutdown`, then finishes the calls in flight. What has ended it tells `verifier` itself.
+/// Serves one replica until `shutdown`, then finishes the calls in flight. What has ended it tells `verifier` itself, what
+/// happens here `publisher` tells.
 ///
 /// Everything runs inside the future: dropping it closes the port and all connections at once.
 pub async fn serve(
     listener: TcpListener,
     instance: String,
     store: Store,
+    publisher: Publisher,
     passwords: Passwords,
     verifier: Verifier,
     shutdown: CancellationToken,
@@ -81,6 +86,7 @@ pub async fn serve(
     tasks.start(follow, Arc::clone(&ends), |ends| async move { ends.follow().await });
     let forget = Task::every("forget_ended_tokens", sweep::INTERVAL).only_while(lease.gate());
     tasks.start(forget, ends, |ends| async move { ends.sweep().await });
+    publisher.start(store.outbox(), &lease, &mut tasks, replica.metrics().meter(), &shutdown);
     let background = async {
         tasks.ended().await;
         lease.release().await;

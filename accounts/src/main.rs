@@ -28,13 +28,15 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let verifier = Verifier::new(&config.identity.keys()?, Clock::system(), Ended::default())?;
     config.admin_password.as_ref().map(Secret::reveal).map_or(Ok(()), admin::check)?;
     let shutdown = shutdown::on_signal()?;
-    let store = Store::open(config.database_url.as_ref().map(Secret::reveal), || config.storage.open())?;
+    let data_dir = config.storage.when_asked();
+    let store = Store::open(config.database_url.as_ref().map(Secret::reveal), &data_dir)?;
+    let publisher = config.events.publisher(&config.instance_id, &data_dir)?;
     let passwords = Passwords::new(password::ROUNDS)?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "listening");
     let serving = async {
         let (store, passwords, stop) = (store.clone(), passwords.clone(), shutdown.clone());
-        let served = accounts::serve(listener, config.instance_id, store, passwords, verifier, stop).await;
+        let served = accounts::serve(listener, config.instance_id, store, publisher, passwords, verifier, stop).await;
         shutdown.cancel();
         served
     };

@@ -15,7 +15,7 @@ impl accounts_server::Accounts for Accounts {
     type WatchEndedStream = BoxStream<'static, Result<pb::WatchEndedResponse, Status>>;
 
     async fn register(&self, r: Request<pb::RegisterRequest>) -> Answer<pb::RegisterResponse> {
-        answer(async { Ok(convert::registered(Self::register(self, convert::registration(r.into_inner())?).await?)) }).await
+        answer(async { Ok(convert::registered(Self::register(self, &Context::of(&r), convert::registration(r.into_inner())?).await?)) }).await
     }
 
     async fn verify_password(&self, r: Request<pb::VerifyPasswordRequest>) -> Answer<pb::VerifyPasswordResponse> {

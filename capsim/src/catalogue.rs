@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use accounts::Passwords;
+use events::Publisher;
 use futures_util::future::BoxFuture;
 use kernel::{Clock, Secret};
 use runtime::identity::{Ended, Jwks, Verifier};
@@ -59,7 +60,11 @@ pub struct Service {
 /// All that the gateway calls. All others ask the first one, the accounts, which tokens have ended.
 pub const SERVICES: &[Service] = &[
     Service {
-        program: Program { name: "accounts", store: "DATABASE_URL", environment: &["JWKS", "ADMIN_PASSWORD"] },
+        program: Program {
+            name: "accounts",
+            store: "DATABASE_URL",
+            environment: &["JWKS", "ADMIN_PASSWORD", "AMQP_URL", "OUTBOX_KEEP"],
+        },
         ports: &[5001, 5002, 5003],
         grpc: accounts::SERVICE,
         serve: accounts,
@@ -75,7 +80,11 @@ pub const SERVICES: &[Service] = &[
         serve: marketplace,
     },
     Service {
-        program: Program { name: "discourse", store: "DATABASE_URL", environment: &["JWKS", "IDEMPOTENCY_TTL"] },
+        program: Program {
+            name: "discourse",
+            store: "DATABASE_URL",
+            environment: &["JWKS", "IDEMPOTENCY_TTL", "AMQP_URL", "OUTBOX_KEEP"],
+        },
         ports: &[4001, 4002, 4003],
         grpc: discourse::SERVICE,
         serve: discourse,
@@ -143,6 +152,8 @@ impl Stores {
 #[derive(Clone)]
 pub struct Site {
     pub stores: Stores,
+    /// Tells what happens.
+    pub publisher: Publisher,
     pub passwords: Passwords,
     /// What verifies tokens.
     pub jwks: Jwks,
@@ -156,9 +167,9 @@ pub struct Site {
 pub type Serving = BoxFuture<'static, anyhow::Result<()>>;
 
 fn accounts(site: &Site, listener: TcpListener, name: String, stop: CancellationToken) -> Serving {
-    let (people, passwords) = (site.stores.people.clone(), site.passwords.clone());
+    let (people, publisher, passwords) = (site.stores.people.clone(), site.publisher.clone(), site.passwords.clone());
     let verifier = Verifier::new(&site.jwks, site.clock.clone(), Ended::default());
-    Box::pin(async move { accounts::serve(listener, name, people, passwords, verifier?, stop).await })
+    Box::pin(async move { accounts::serve(listener, name, people, publisher, passwords, verifier?, stop).await })
 }
 
 fn marketplace(site: &Site, listener: TcpListener, name: String, stop: CancellationToken) -> Serving {
@@ -167,8 +178,8 @@ fn marketplace(site: &Site, listener: TcpListener, name: String, stop: Cancellat
 }
 
 fn discourse(site: &Site, listener: TcpListener, name: String, stop: CancellationToken) -> Serving {
-    let channels = Arc::clone(&site.stores.channels);
-    verifying(site, |verifier| discourse::serve(listener, name, channels, verifier, stop))
+    let (channels, publisher) = (Arc::clone(&site.stores.channels), site.publisher.clone());
+    verifying(site, |verifier| discourse::serve(listener, name, channels, publisher, verifier, stop))
 }
 
 /// Serves with what tells good tokens.

@@ -48,6 +48,8 @@ pub struct Config {
     #[command(flatten)]
     pub options: gateway::config::Options,
     #[command(flatten)]
+    pub events: events::options::Options,
+    #[command(flatten)]
     pub economy: marketplace::config::Options,
 }
 

@@ -85,7 +85,8 @@ impl System {
         let passwords = Passwords::new(password::ROUNDS)?;
         let admin = first_admin(&stores.people, &passwords, config.admin_password, &data_dir).await?;
         let (jwks, accounts) = (keys.jwks().clone(), settings.replicas.accounts.clone());
-        let site = Site { stores, passwords, jwks, clock: Clock::system(), accounts };
+        let publisher = config.events.publisher("capsim", || Ok(data_dir.clone()))?;
+        let site = Site { stores, publisher, passwords, jwks, clock: Clock::system(), accounts };
 
         let mut system = Self {
             data_dir,

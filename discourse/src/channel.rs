@@ -1,16 +1,31 @@
 //! Channels, and who may do what in them.
 
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, Page, PageInfo, time, validate::Violations};
+use events::{
+    Audience, Event,
+    event::{self, Invalid},
+};
+use kernel::{Caller, Error, Page, PageInfo, validate::Violations};
 pub use proto::discourse::words::ChannelType;
-use proto::errors::{CHANNEL_ACCESS_DENIED, CHANNEL_NOT_FOUND};
+use proto::{
+    errors::{CHANNEL_ACCESS_DENIED, CHANNEL_NOT_FOUND},
+    events::ChannelCreated,
+};
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
-use storage::idempotency::{Claim, Key};
+use storage::{
+    idempotency::{Claim, Key},
+    outbox::Message,
+};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{post::Post, store::Store, topic::Topic};
+use crate::{
+    act::{Act, FIRST_VERSION, first_version},
+    post::Post,
+    store::Store,
+    topic::Topic,
+};
 
 /// Name of the RPC that opens one.
 const CREATE: &str = "CreateChannel";
@@ -29,6 +44,9 @@ pub struct Channel {
     pub created_at: DateTime<Utc>,
     /// When it was last posted in, or opened.
     pub updated_at: DateTime<Utc>,
+    /// One more with each change of the channel itself.
+    #[serde(default = "first_version")]
+    pub version: i64,
 }
 
 /// The rules of access, all in this place. `None` is somebody unknown.
@@ -46,6 +64,11 @@ impl Channel {
     /// Whether `author` may pin posts.
     pub fn may_pin(&self, author: Uuid) -> bool {
         self.is_creator(Some(author))
+    }
+
+    /// Who may hear of it and of what is said in it: those who may read it.
+    pub fn audience(&self) -> Audience {
+        if self.may_read(None) { Audience::All } else { Audience::Channel(self.id) }
     }
 
     fn is_creator(&self, user: Option<Uuid>) -> bool {
@@ -97,10 +120,22 @@ impl NewChannel {
         }
     }
 
-    /// The channel that it is from now on.
-    pub fn opened(self, id: i64, created_by: Uuid, now: DateTime<Utc>) -> Channel {
+    /// The channel that it is from now on, and what is told of it.
+    pub fn opened(self, id: i64, act: &Act) -> Result<(Channel, Message), Invalid> {
         let Self { name, description, kind, zone } = self;
-        Channel { id, name, description, kind, zone, created_by, created_at: now, updated_at: now }
+        let (created_by, at, version) = (act.by, act.at, FIRST_VERSION);
+        let channel =
+            Channel { id, name, description, kind, zone, created_by, created_at: at, updated_at: at, version };
+        let created = ChannelCreated {
+            channel_id: id,
+            name: channel.name.clone(),
+            excerpt: event::excerpt(&channel.description),
+            r#type: kind.as_str().to_owned(),
+            zone: channel.zone.clone(),
+            created_by: created_by.to_string(),
+        };
+        let event = Event::new(id, version.unsigned_abs(), channel.audience(), act.traceparent.clone(), &created)?;
+        Ok((channel, event.into_message()?))
     }
 }
 
@@ -169,16 +204,17 @@ pub async fn create(
     context: &Context<Caller>,
     (channel, key): (NewChannel, Option<Key>),
 ) -> Result<Channel, Error> {
-    let creator = context.caller.id;
-    let claim = key.map(|key| Claim::new(creator, CREATE, key, &channel));
+    let claim = key.map(|key| Claim::new(context.caller.id, CREATE, key, &channel));
     Ok(store
-        .create_channel(creator, channel, claim, time::now())
+        .create_channel(Act::new(context, claim), channel)
         .instrument(trace::store(store.backend(), "channels.create"))
         .await?)
 }
 
 #[cfg(test)]
 mod tests {
+    use kernel::time;
+
     use super::*;
 
     #[test]
@@ -199,12 +235,14 @@ mod tests {
                 created_by: creator,
                 created_at: time::now(),
                 updated_at: time::now(),
+                version: FIRST_VERSION,
             };
             assert!(channel.may_read(Some(creator)) && channel.may_post(creator) && channel.may_pin(creator));
             assert_eq!(channel.may_read(Some(other)), reads, "{kind:?}");
             assert_eq!(channel.may_read(None), reads, "{kind:?}");
             assert_eq!(channel.may_post(other), posts, "{kind:?}");
             assert!(!channel.may_pin(other), "{kind:?}");
+            assert_eq!(channel.audience(), if reads { Audience::All } else { Audience::Channel(1) }, "{kind:?}");
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Config {
     pub storage: storage::data_dir::Options,
     #[command(flatten)]
     pub idempotency: storage::idempotency::Options,
+    #[command(flatten)]
+    pub events: events::options::Options,
 
     /// Start nothing: ask the process that has this port whether it is well, and exit with 1 if not.
     #[arg(long)]

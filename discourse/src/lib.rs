@@ -5,6 +5,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
+//! | who does something, when, and in which trace | [`act`] |
 //! | what a channel is, its limits, who may see, read and post | [`channel`] |
 //! | what a post is, its limits, how one is refused | [`post`] |
 //! | how a post gets its topic | [`topic`] |
@@ -13,6 +14,7 @@
 
 use std::sync::Arc;
 
+use events::Publisher;
 use kernel::time;
 use proto::discourse::discourse_server::{DiscourseServer, SERVICE_NAME};
 use runtime::{identity::Verifier, replica::Replica, tasks::Task};
@@ -26,6 +28,7 @@ use tonic::service::RoutesBuilder;
 
 use crate::{service::Service, store::Store};
 
+pub mod act;
 pub mod channel;
 pub mod config;
 mod convert;
@@ -42,13 +45,14 @@ pub const SERVICE: &str = SERVICE_NAME;
 /// Bytes of a request at most: the longest post, in four-byte characters, fits.
 const MAX_REQUEST_BYTES: usize = 128 * 1024;
 
-/// Serves one replica until `shutdown`, then finishes the calls in flight.
+/// Serves one replica until `shutdown`, then finishes the calls in flight. What happens here `publisher` tells.
 ///
 /// Everything runs inside the future: dropping it closes the port and all connections at once.
 pub async fn serve(
     listener: TcpListener,
     instance: String,
     store: Arc<dyn Store>,
+    publisher: Publisher,
     verifier: Verifier,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -65,6 +69,7 @@ pub async fn serve(
     tasks.start(Task::every("lease", lease::RENEWAL), lease.clone(), |lease| async move { lease.keep().await });
     let forget = Task::every("forget_outcomes", sweep::INTERVAL).only_while(lease.gate());
     tasks.start(forget, Arc::clone(&store), |store| async move { sweep(|| store.forget_outcomes(time::now())).await });
+    publisher.start(store.outbox(), &lease, &mut tasks, replica.metrics().meter(), &shutdown);
     let background = async {
         tasks.ended().await;
         lease.release().await;

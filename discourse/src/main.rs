@@ -21,10 +21,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&config.telemetry, "discourse", &config.instance_id)?;
     let shutdown = shutdown::on_signal()?;
     let keys = config.identity.keys.keys()?;
-    let store =
-        store::open(config.database_url.as_ref().map(Secret::reveal), || config.storage.open(), &config.idempotency)?;
+    let data_dir = config.storage.when_asked();
+    let store = store::open(config.database_url.as_ref().map(Secret::reveal), &data_dir, &config.idempotency)?;
+    let publisher = config.events.publisher(&config.instance_id, &data_dir)?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, backend = store.backend(), "listening");
-    let serve = |verifier| discourse::serve(listener, config.instance_id, store, verifier, shutdown);
+    let serve = |verifier| discourse::serve(listener, config.instance_id, store, publisher, verifier, shutdown);
     upstream::verifying(&keys, config.identity.accounts_replicas, serve).await
 }

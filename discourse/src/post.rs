@@ -1,15 +1,23 @@
 //! Posts.
 
 use chrono::{DateTime, Utc};
-use kernel::{Caller, Error, time, validate::Violations};
-use proto::errors::PIN_DENIED;
+use events::{
+    Event,
+    event::{self, Invalid},
+};
+use kernel::{Caller, Error, validate::Violations};
+use proto::{errors::PIN_DENIED, events::PostCreated};
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
-use storage::idempotency::{Claim, Key};
+use storage::{
+    idempotency::{Claim, Key},
+    outbox::Message,
+};
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::{
+    act::{Act, FIRST_VERSION, first_version},
     channel::{Channel, ChannelError},
     store::Store,
     topic::{self, Topic},
@@ -31,6 +39,9 @@ pub struct Post {
     pub is_pinned: bool,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// One more with each change.
+    #[serde(default = "first_version")]
+    pub version: i64,
 }
 
 /// A post to make, its limits checked.
@@ -63,9 +74,26 @@ impl NewPost {
     }
 
     /// The post that it is from now on.
-    pub fn made(self, id: i64, author_id: Uuid, now: DateTime<Utc>) -> Post {
+    pub fn made(self, id: i64, act: &Act) -> Post {
         let Self { channel_id, title, content, topic, is_pinned } = self;
-        Post { id, channel_id, author_id, title, content, topic, is_pinned, created_at: now, updated_at: now }
+        let (author_id, at, version) = (act.by, act.at, FIRST_VERSION);
+        Post { id, channel_id, author_id, title, content, topic, is_pinned, created_at: at, updated_at: at, version }
+    }
+
+    /// What is told of it: to those who may read the channel.
+    pub fn told(&self, id: i64, channel: &Channel, act: &Act) -> Result<Message, Invalid> {
+        let created = PostCreated {
+            post_id: id,
+            channel_id: self.channel_id,
+            author_id: act.by.to_string(),
+            title: self.title.clone(),
+            excerpt: event::excerpt(&self.content),
+            topic: self.topic.as_str().to_owned(),
+            is_pinned: self.is_pinned,
+            tags: Vec::new(),
+        };
+        let (version, traceparent) = (FIRST_VERSION.unsigned_abs(), act.traceparent.clone());
+        Event::new(id, version, channel.audience(), traceparent, &created)?.into_message()
     }
 }
 
@@ -87,8 +115,8 @@ impl From<PostError> for Error {
     }
 }
 
-/// Whether `author` may make `post` in `channel`: what a store asks in the act that keeps the post.
-pub fn permit(channel: Option<&Channel>, author: Uuid, post: &NewPost) -> Result<(), PostError> {
+/// The channel, where `author` may make `post` in it: what a store asks in the act that keeps the post.
+pub fn permit(channel: Option<Channel>, author: Uuid, post: &NewPost) -> Result<Channel, PostError> {
     let channel = channel.ok_or(ChannelError::NotFound)?;
     if !channel.may_post(author) {
         return Err(ChannelError::AccessDenied.into());
@@ -96,7 +124,7 @@ pub fn permit(channel: Option<&Channel>, author: Uuid, post: &NewPost) -> Result
     if post.is_pinned && !channel.may_pin(author) {
         return Err(PostError::PinDenied);
     }
-    Ok(())
+    Ok(channel)
 }
 
 /// Posts in the caller's name; every [`PostError`]. With a key, a retry ends as the first try did.
@@ -105,10 +133,9 @@ pub async fn create(
     context: &Context<Caller>,
     (post, key): (NewPost, Option<Key>),
 ) -> Result<Post, Error> {
-    let author = context.caller.id;
-    let claim = key.map(|key| Claim::new(author, CREATE, key, &post));
+    let claim = key.map(|key| Claim::new(context.caller.id, CREATE, key, &post));
     Ok(store
-        .create_post(author, post, claim, time::now())
+        .create_post(Act::new(context, claim), post)
         .instrument(trace::store(store.backend(), "posts.create"))
         .await??)
 }

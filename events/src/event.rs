@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use kernel::time;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::value::RawValue;
+use storage::outbox::Message;
 use uuid::Uuid;
 
 use crate::{
@@ -66,6 +67,8 @@ pub enum Invalid {
     TooManyUsers { kind: &'static str, users: usize },
     #[error("the data of {kind} is no JSON")]
     Data { kind: &'static str, source: serde_json::Error },
+    #[error("an event cannot be kept")]
+    Message(#[from] serde_json::Error),
 }
 
 impl Event {
@@ -120,6 +123,13 @@ impl Event {
     /// Its JSON text.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
+    }
+
+    /// As an outbox keeps it.
+    pub fn into_message(self) -> Result<Message, Invalid> {
+        let body = self.to_json()?;
+        let version = i64::try_from(self.version).map_err(serde_json::Error::custom)?;
+        Ok(Message { id: self.id, subject: self.subject, version, kind: self.kind, body })
     }
 
     /// From its JSON text.

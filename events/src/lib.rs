@@ -26,6 +26,7 @@ pub mod follow;
 pub mod log;
 pub mod options;
 mod patience;
+pub mod publisher;
 #[cfg(feature = "rabbitmq")]
 pub mod rabbitmq;
 pub mod relay;
@@ -39,4 +40,5 @@ pub use counts::Counts;
 pub use event::Event;
 pub use follow::Follower;
 pub use log::{Backlog, DeadLetter, Delivery, Entry, Error, Log, Position, Replay, SharedLog, Start, Work};
+pub use publisher::Publisher;
 pub use topology::{Group, Topology};

@@ -4,24 +4,36 @@ use std::sync::Arc;
 
 use clap::Args;
 use kernel::Secret;
-use storage::{DataDir, data_dir};
+use storage::{DataDir, data_dir, outbox};
 
 use crate::{
     embedded::{Embedded, Lease},
     log::SharedLog,
+    publisher::Publisher,
     topology::Topology,
 };
 
-/// Where the log is.
-#[derive(Args, Clone, Debug)]
+/// Where the log is, and how long what it was told can be told again.
+#[derive(Args, Clone, Debug, Default)]
 #[group(skip)]
 pub struct Options {
     /// Event log on RabbitMQ, amqp://user:password@host:5672; the embedded one, in the data directory, where it is not set.
     #[arg(long, env = "AMQP_URL", hide_env_values = true)]
     pub amqp_url: Option<Secret>,
+    #[command(flatten)]
+    pub outbox: outbox::Options,
 }
 
 impl Options {
+    /// What takes a service's events to the log; see [`Self::open`].
+    pub fn publisher(
+        &self,
+        instance: &str,
+        data_dir: impl FnOnce() -> Result<DataDir, data_dir::Error>,
+    ) -> anyhow::Result<Publisher> {
+        Ok(Publisher { log: self.open(instance, data_dir)?, keep: self.outbox.outbox_keep })
+    }
+
     /// The system's log. `instance` is the name that a broker shows; `data_dir` is asked for only where there is none.
     pub fn open(
         &self,
@@ -54,7 +66,7 @@ mod tests {
     async fn the_url_says_which_log_and_without_one_it_is_in_the_data_directory() {
         let directory = tempfile::tempdir().expect("directory");
         let open = |url: Option<&str>| {
-            let options = Options { amqp_url: url.map(|url| url.to_owned().into()) };
+            let options = Options { amqp_url: url.map(|url| url.to_owned().into()), ..Options::default() };
             options.open("orders-1", || DataDir::open(directory.path(), true)).map(|log| log.backend())
         };
         assert_eq!(open(None).expect("opens"), "embedded");

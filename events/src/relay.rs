@@ -13,6 +13,7 @@ use storage::{
     lease::{Lease, Token},
     outbox::{self, Outbox, Stamped},
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,7 +24,9 @@ use crate::{
 /// Events that are numbered, and published, at once.
 const BATCH: usize = 500;
 /// How often it looks although nobody wakes it.
-const LOOK: Duration = Duration::from_secs(1);
+pub(crate) const LOOK: Duration = Duration::from_secs(1);
+/// How long it works before it says that all is well.
+const SHIFT: Duration = Duration::from_secs(10);
 
 /// Why the relay stopped; it is to be run again.
 #[derive(Debug, thiserror::Error)]
@@ -58,11 +61,12 @@ impl Relay {
         Self { outbox, log, lease, shutdown, sound: Mutex::default() }
     }
 
-    /// Publishes all there is and all that comes, until `shutdown` or until this replica has lost the lease. To be called
-    /// by a background task, again and again.
+    /// Publishes all there is and all that comes, for ten seconds; until `shutdown`, or until this replica has lost the
+    /// lease, if that is sooner. To be called by a background task, again and again.
     pub async fn run(&self) -> Result<String, Error> {
-        let mut published = 0;
-        while !self.shutdown.is_cancelled()
+        let (mut published, end) = (0, Instant::now() + SHIFT);
+        while Instant::now() < end
+            && !self.shutdown.is_cancelled()
             && let Some(token) = self.lease.token()
         {
             let batch = self.publish(token).await.inspect_err(|_| self.set_sound(None))?;
@@ -120,14 +124,7 @@ mod tests {
 
     fn message(number: u64) -> Message {
         let event = Event::new(format!("thing-{}", number % 7), number, Audience::All, None, &PostCreated::default());
-        let event = event.expect("for all");
-        Message {
-            id: event.id,
-            subject: event.subject.clone(),
-            version: number as i64,
-            kind: event.kind.clone(),
-            body: event.to_json().expect("JSON"),
-        }
+        event.and_then(Event::into_message).expect("for all")
     }
 
     async fn append(db: &Sqlite, messages: Vec<Message>) {
@@ -160,7 +157,14 @@ mod tests {
             lease.keep().await.expect("answers");
             assert!(lease.is_held(), "{relay}");
             let relay = Relay::new(Arc::new(db.clone()), Arc::clone(&log), lease.clone(), shutdown.clone());
-            let running = tokio::spawn(async move { relay.run().await });
+            let running = {
+                let shutdown = shutdown.clone();
+                tokio::spawn(async move {
+                    while !shutdown.is_cancelled() {
+                        relay.run().await.expect("publishes");
+                    }
+                })
+            };
             let expected = *numbers.end() as usize;
             for number in numbers {
                 append(&db, vec![message(number)]).await;
@@ -170,7 +174,7 @@ mod tests {
                 seen.extend(next.expect("reads").into_iter().map(|entry| entry.event));
             }
             shutdown.cancel();
-            running.await.expect("no panic").expect("ends well");
+            running.await.expect("ends well");
             lease.release().await;
         }
         assert!(seen.iter().map(|event| event.sequence).eq((1..=80).map(Some)));

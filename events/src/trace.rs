@@ -1,11 +1,6 @@
 //! The trace of the request that caused an event goes on in whoever consumes it.
 
-use std::collections::HashMap;
-
-use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::event::Event;
 
@@ -21,10 +16,7 @@ pub(crate) fn consumed(group: &'static str, event: &Event) -> Span {
         otel.kind = "consumer",
     );
     if let Some(traceparent) = &event.traceparent {
-        let parent =
-            TraceContextPropagator::new().extract(&HashMap::from([("traceparent".to_owned(), traceparent.clone())]));
-        // It fails where the span is disabled.
-        let _ = span.set_parent(parent);
+        runtime::trace::follow(&span, traceparent);
     }
     span
 }

@@ -129,9 +129,11 @@ impl System {
     pub async fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger) {
         let data = DataDir::open(data, false).unwrap();
         let stores = Stores::open(&Databases::default(), &data, &settings.economy).await.unwrap();
+        let publisher = events::options::Options::default().publisher("lab", || Ok(data)).unwrap();
         let ledger = Arc::clone(&stores.items);
         let mut site = Site {
             stores,
+            publisher,
             passwords: Passwords::new(PASSWORD_ROUNDS).unwrap(),
             jwks: SigningKeys::load(&settings.jwt_key).unwrap().jwks().clone(),
             clock: settings.clock.clone(),
@@ -203,6 +205,9 @@ fn process<'a>(
     called: impl IntoIterator<Item = &'a Replicas>,
 ) -> Server {
     let mut environment = wiring.store(&name, StoreKind::told_by(program.store));
+    // The embedded log is of all.
+    environment.push(("DATA_DIR".to_owned(), logs.join("data").display().to_string()));
+    environment.push(("SHARED_DATA".to_owned(), true.to_string()));
     for Replicas { service, servers } in called {
         let addresses: Vec<_> = servers.iter().map(|to| wiring.server(&name, to).to_string()).collect();
         environment.push((service.replicas_variable(), addresses.join(",")));

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::Code;
 use tracing::{Span, field::Empty};
 
@@ -53,6 +53,16 @@ pub(crate) fn request(service: &'static str, id: &str, method: &str, path: &str,
     );
     otlp::adopt(&span, headers);
     span
+}
+
+/// Makes `span` part of the trace that caused what it is around: `traceparent` is what was noted of it then.
+pub fn follow(span: &Span, traceparent: &str) {
+    if !span.is_disabled()
+        && SENT.load(Ordering::Relaxed)
+        && let Ok(value) = HeaderValue::try_from(traceparent)
+    {
+        otlp::adopt(span, &HeaderMap::from_iter([(HeaderName::from_static(TRACEPARENT), value)]));
+    }
 }
 
 /// Notes what a request came to: for its trace, not for the log.
@@ -113,8 +123,6 @@ fn trace_id(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderName, HeaderValue};
-
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! The directory that embedded stores live in: private, and one process' own unless it is shared on purpose.
 
 use std::{
+    cell::OnceCell,
     fs::{self, DirBuilder, File, Permissions, TryLockError},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
@@ -93,6 +94,18 @@ impl Options {
     /// Takes the directory.
     pub fn open(&self) -> Result<DataDir, Error> {
         DataDir::open(&self.data_dir, self.shared_data)
+    }
+
+    /// Takes the directory where it is asked for, once for all who ask.
+    pub fn when_asked(&self) -> impl Fn() -> Result<DataDir, Error> {
+        let taken = OnceCell::new();
+        move || match taken.get() {
+            Some(directory) => Ok(DataDir::clone(directory)),
+            None => {
+                let directory = self.open()?;
+                Ok(taken.get_or_init(|| directory).clone())
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! | connections, and how a broken one is found | `pool` |
 //! | how the schema gets there | `schema` |
 //! | whether the database can be read and written | `health` |
-//! | what is to be told to others | `outbox` |
+//! | what is to be told to others | `outbox`, with an act of one statement `told` |
 //! | who of all replicas does what only one is to do | `lease` |
 //! | a database for one test | `scratch` |
 
@@ -17,6 +17,7 @@ mod pool;
 mod schema;
 #[cfg(any(test, feature = "testing"))]
 pub mod scratch;
+mod told;
 mod url;
 
 use std::{sync::Arc, time::Duration};
@@ -26,7 +27,7 @@ use kernel::PoolState;
 use tokio::time::timeout;
 
 use self::pool::Pool;
-pub use self::{lease::statements::fence, outbox::statements::append, pool::Connection};
+pub use self::{lease::statements::fence, outbox::statements::append, pool::Connection, told::Told};
 use crate::{
     Error,
     readiness::{Failure, Readiness},

@@ -8,22 +8,26 @@ mod tests;
 use std::sync::Arc;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use events::event::Invalid;
 use kernel::{Error as CallError, PoolState};
-use storage::{DataDir, Migrations, Sql, data_dir, lease::Leases, sql};
+use storage::{DataDir, Migrations, Sql, data_dir, lease::Leases, outbox::Outbox, sql};
 use uuid::Uuid;
 
-use crate::account::{Account, Refusal};
+use crate::{
+    account::{Account, Refusal},
+    told,
+};
 
 #[path = "."]
 mod embedded {
-    use storage::sqlite::statements as flavour;
+    use storage::sqlite::{append, statements as flavour};
     #[path = "statements.rs"]
     pub(super) mod statements;
 }
 #[cfg(feature = "postgres")]
 #[path = "."]
 mod postgres {
-    use storage::postgres::statements as flavour;
+    use storage::postgres::{append, statements as flavour};
     #[path = "statements.rs"]
     pub(super) mod statements;
 }
@@ -60,6 +64,12 @@ impl From<diesel::result::Error> for Error {
     }
 }
 
+impl From<Invalid> for Error {
+    fn from(error: Invalid) -> Self {
+        Self::Store(storage::Error::Failed(error.into()))
+    }
+}
+
 impl From<Error> for CallError {
     fn from(error: Error) -> Self {
         match error {
@@ -78,7 +88,7 @@ pub struct Ended {
     pub generations: Vec<(String, i64)>,
 }
 
-/// The accounts. Cheap to clone.
+/// The accounts. Cheap to clone. What is told of an act is kept with it, in the outbox: both or neither.
 #[derive(Clone)]
 pub struct Store(Sql);
 
@@ -102,11 +112,15 @@ impl Store {
     pub fn backend(&self) -> &'static str { self.0.backend() }
     pub fn pool(&self) -> PoolState { self.0.pool() }
     pub fn leases(&self) -> Arc<dyn Leases> { self.0.leases() }
+    pub fn outbox(&self) -> Arc<dyn Outbox> { self.0.outbox() }
     pub async fn check_read(&self) -> Result<(), storage::Error> { self.0.check_read().await }
     pub async fn check_write(&self, replica: &str) -> Result<(), storage::Error> { self.0.check_write(replica).await }
 
     /// Keeps a new account; [`Refusal::UsernameTaken`], [`Refusal::EmailTaken`].
-    pub async fn create(&self, account: Account) -> Result<(), Error> { sql!(self.0, write, create(account)) }
+    pub async fn create(&self, account: Account, traceparent: Option<String>) -> Result<(), Error> {
+        let message = told::created(&account, traceparent)?;
+        self.told(sql!(self.0, write, create(account, message)))
+    }
 
     /// The account of a name or an address, in any case.
     pub async fn find(&self, login: String) -> Result<Option<Account>, Error> { sql!(self.0, read, find(login)) }
@@ -116,7 +130,12 @@ impl Store {
 
     /// Makes `after` of `before`; [`Refusal::Changed`] where it is that no more, [`Refusal::EmailTaken`],
     /// [`Refusal::LastAdmin`].
-    pub async fn replace(&self, before: Account, after: Account) -> Result<(), Error> { sql!(self.0, write, replace(before, after)) }
+    pub async fn replace(&self, before: Account, after: Account, traceparent: Option<String>) -> Result<(), Error> {
+        let message = told::updated(&before, &after, traceparent)?;
+        self.told(sql!(self.0, write, replace(before, after, message)))
+    }
+
+    fn told(&self, act: Result<(), Error>) -> Result<(), Error> { act.inspect(|()| self.0.outbox().wake()) }
 
     /// Whether an admin who can log in is there.
     pub async fn has_admin(&self) -> Result<bool, Error> { sql!(self.0, read, has_admin()) }

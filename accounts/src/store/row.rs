@@ -27,6 +27,7 @@ pub(super) struct Row {
     bio: String,
     created_at: i64,
     updated_at: i64,
+    version: i64,
 }
 
 impl From<&Account> for Row {
@@ -48,6 +49,7 @@ impl From<&Account> for Row {
             bio: profile.bio.clone(),
             created_at: account.created_at.timestamp_micros(),
             updated_at: account.updated_at.timestamp_micros(),
+            version: account.version,
         }
     }
 }
@@ -75,6 +77,7 @@ impl TryFrom<Row> for Account {
             },
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
+            version: row.version,
         })
     }
 }

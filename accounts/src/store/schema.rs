@@ -17,6 +17,7 @@ diesel::table! {
         bio -> Text,
         created_at -> BigInt,
         updated_at -> BigInt,
+        version -> BigInt,
     }
 }
 

@@ -3,6 +3,7 @@
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, SelectableHelper, TextExpressionMethods,
 };
+use storage::outbox::Message;
 use uuid::Uuid;
 
 use super::{
@@ -11,18 +12,23 @@ use super::{
         row::Row,
         schema::{accounts, ended_tokens, logins},
     },
+    append,
     flavour::{Connection, RunQueryDsl},
 };
 use crate::account::{Account, Refusal, Role};
 
-/// Keeps a new account, where its name and its address are free.
-pub(in super::super) async fn create(connection: &mut Connection, account: Account) -> Result<(), Error> {
+/// Keeps a new account, where its name and its address are free, and what is told of it.
+pub(in super::super) async fn create(
+    connection: &mut Connection,
+    account: Account,
+    message: Message,
+) -> Result<(), Error> {
     claim(connection, &account.username, &account, Refusal::UsernameTaken).await?;
     if !account.profile.email.is_empty() {
         claim(connection, &account.profile.email, &account, Refusal::EmailTaken).await?;
     }
     diesel::insert_into(accounts::table).values(Row::from(&account)).execute(connection).await?;
-    Ok(())
+    Ok(append(connection, &[message]).await?)
 }
 
 /// Takes a name or an address for `account`; of two who race for it one gets it.
@@ -58,11 +64,12 @@ async fn by_id(connection: &mut Connection, id: String) -> Result<Option<Account
     Ok(row.map(Account::try_from).transpose()?)
 }
 
-/// Makes `after` of `before`, if the account is still that.
+/// Makes `after` of `before`, if the account is still that, and keeps what is told of it.
 pub(in super::super) async fn replace(
     connection: &mut Connection,
     before: Account,
     after: Account,
+    message: Message,
 ) -> Result<(), Error> {
     let (old, new) = (&before.profile.email, &after.profile.email);
     if old.to_lowercase() != new.to_lowercase() {
@@ -81,6 +88,7 @@ pub(in super::super) async fn replace(
     if replaced == 0 {
         return Err(Error::Refused(Refusal::Changed));
     }
+    append(connection, &[message]).await?;
     if before.is_live_admin() && !after.is_live_admin() {
         another_admin_stays(connection, &after).await
     } else {

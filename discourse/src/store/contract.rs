@@ -1,16 +1,19 @@
 //! What every store must do, as one test suite: `store_contract!` makes a test of each case on fresh stores.
 
 pub(super) mod channels;
+pub(super) mod events;
 pub(super) mod keys;
 
 use std::{any::Any, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use kernel::{Page, time};
+use storage::idempotency::Claim;
 use uuid::Uuid;
 
 use super::{PostPage, Store};
 use crate::{
+    act::Act,
     channel::{Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
     post::{NewPost, Post},
     topic::Topic,
@@ -46,6 +49,13 @@ macro_rules! store_contract {
             a_refused_post_is_remembered_for_an_hour,
             old_outcomes_are_forgotten_and_no_others,
         ] }
+        $crate::store::contract::store_contract! { @cases $fresh, events: [
+            an_act_is_told_whole_in_its_trace,
+            what_only_some_may_read_is_told_to_those_alone,
+            a_refusal_is_not_told,
+            a_retry_is_not_told_again,
+            every_act_that_is_done_is_told_and_no_other,
+        ] }
     };
     (@cases $fresh:path, $module:ident: [$($case:ident),* $(,)?]) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -58,12 +68,22 @@ macro_rules! store_contract {
 
 pub(super) use store_contract;
 
+/// What somebody does without a key.
+pub(super) fn act(by: Uuid, at: DateTime<Utc>) -> Act {
+    Act { by, at, claim: None, traceparent: None }
+}
+
+/// What somebody does with a key.
+pub(super) fn keyed(by: Uuid, claim: Claim, at: DateTime<Utc>) -> Act {
+    Act { claim: Some(claim), ..act(by, at) }
+}
+
 pub(super) fn draft(name: &str, kind: ChannelType) -> NewChannel {
     NewChannel { name: name.to_owned(), description: String::new(), kind, zone: String::new() }
 }
 
 pub(super) async fn open(store: &dyn Store, creator: Uuid, kind: ChannelType) -> Channel {
-    store.create_channel(creator, draft("agora", kind), None, time::now()).await.expect("opens")
+    store.create_channel(act(creator, time::now()), draft("agora", kind)).await.expect("opens")
 }
 
 pub(super) fn words(channel: &Channel, content: &str) -> NewPost {
@@ -72,7 +92,7 @@ pub(super) fn words(channel: &Channel, content: &str) -> NewPost {
 }
 
 async fn say(store: &dyn Store, author: Uuid, post: NewPost, at: DateTime<Utc>) -> Post {
-    store.create_post(author, post, None, at).await.expect("no failure").expect("permitted")
+    store.create_post(act(author, at), post).await.expect("no failure").expect("permitted")
 }
 
 pub(super) fn first_page(channel_id: i64) -> PostQuery {

@@ -12,14 +12,16 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::PoolState;
 use storage::{
     DataDir,
-    idempotency::{Claim, Never, Options, Retention},
+    idempotency::{Never, Options, Retention},
     lease::Leases,
+    outbox::Outbox,
     sqlite::{Sqlite, idempotency},
 };
 use uuid::Uuid;
 
 use super::{Error, PostPage, Store};
 use crate::{
+    act::Act,
     channel::{Channel, ChannelError, ChannelQuery, NewChannel, PostQuery},
     post::{self, NewPost, Post, PostError},
 };
@@ -59,6 +61,10 @@ impl Store for Embedded {
         Arc::new(self.db.clone())
     }
 
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::new(self.db.clone())
+    }
+
     async fn check_read(&self) -> Result<(), Error> {
         Ok(self.db.check_read().await?)
     }
@@ -81,41 +87,32 @@ impl Store for Embedded {
         self.db.scan(move |connection| queries::page(connection, viewer, &query)).await
     }
 
-    async fn create_channel(
-        &self,
-        creator: Uuid,
-        channel: NewChannel,
-        claim: Option<Claim>,
-        at: DateTime<Utc>,
-    ) -> Result<Channel, Error> {
+    async fn create_channel(&self, act: Act, channel: NewChannel) -> Result<Channel, Error> {
         let retention = self.retention;
         let create = move |connection: &mut _| {
-            idempotency::once(connection, claim.as_ref(), retention, at, |connection| {
-                queries::insert_channel(connection, creator, channel, at).map(Ok::<_, Never>)
+            idempotency::once(connection, act.claim.as_ref(), retention, act.at, |connection| {
+                queries::insert_channel(connection, &act, channel).map(Ok::<_, Never>)
             })
         };
         let Ok(channel) = self.db.write::<_, Error>(create).await?;
+        self.db.wake();
         Ok(channel)
     }
 
-    async fn create_post(
-        &self,
-        author: Uuid,
-        post: NewPost,
-        claim: Option<Claim>,
-        at: DateTime<Utc>,
-    ) -> Result<Result<Post, PostError>, Error> {
+    async fn create_post(&self, act: Act, post: NewPost) -> Result<Result<Post, PostError>, Error> {
         let retention = self.retention;
         let create = move |connection: &mut _| {
-            idempotency::once(connection, claim.as_ref(), retention, at, |connection| {
+            idempotency::once(connection, act.claim.as_ref(), retention, act.at, |connection| {
                 let channel = queries::find(connection, post.channel_id)?;
-                match post::permit(channel.as_ref(), author, &post) {
-                    Ok(()) => queries::insert_post(connection, author, post, at).map(Ok),
+                match post::permit(channel, act.by, &post) {
+                    Ok(channel) => queries::insert_post(connection, &act, &channel, post).map(Ok),
                     Err(refusal) => Ok(Err(refusal)),
                 }
             })
         };
-        self.db.write(create).await
+        let created = self.db.write(create).await?;
+        self.db.wake();
+        Ok(created)
     }
 
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {

@@ -4,15 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use events::event::Invalid;
 use kernel::PoolState;
 use storage::{
     DataDir, data_dir,
-    idempotency::{self, Claim, KeyReused, RecallError},
+    idempotency::{self, KeyReused, RecallError},
     lease::Leases,
+    outbox::Outbox,
 };
 use uuid::Uuid;
 
 use crate::{
+    act::Act,
     channel::{Channel, ChannelError, ChannelQuery, NewChannel, PostQuery},
     post::{NewPost, Post, PostError},
 };
@@ -46,9 +49,9 @@ pub fn open(
 /// Each method that writes is one atomic, durable act: after `Ok` all of it is there, also after a crash; after `Err`
 /// none of it is, except that the outcome of an act which was cut off by [`Error::Unavailable`] is unknown.
 ///
-/// A method that takes a [`Claim`] remembers its outcome, done or refused, in the same act; every later call with that key
-/// ends the same while it counts, and is [`Error::KeyReused`] where it asks for something else (see
-/// [`storage::idempotency`]).
+/// What is told of an act is kept with it, in the outbox: both or neither. An act with a claim remembers its outcome, done
+/// or refused, in the same way; every later one with that key ends the same while it counts, without anything being told
+/// again, and is [`Error::KeyReused`] where it asks for something else (see [`storage::idempotency`]).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The name of the kind of store: `embedded` or `postgresql`.
@@ -59,6 +62,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The leases in it.
     fn leases(&self) -> Arc<dyn Leases>;
+
+    /// What is told of its acts.
+    fn outbox(&self) -> Arc<dyn Outbox>;
 
     /// Reads the row that [`Self::check_write`] writes, the way that requests read.
     async fn check_read(&self) -> Result<(), Error>;
@@ -75,23 +81,11 @@ pub trait Store: Send + Sync + 'static {
     async fn channel(&self, viewer: Option<Uuid>, query: &PostQuery) -> Result<Result<PostPage, ChannelError>, Error>;
 
     /// Opens a channel.
-    async fn create_channel(
-        &self,
-        creator: Uuid,
-        channel: NewChannel,
-        claim: Option<Claim>,
-        at: DateTime<Utc>,
-    ) -> Result<Channel, Error>;
+    async fn create_channel(&self, act: Act, channel: NewChannel) -> Result<Channel, Error>;
 
     /// Keeps a post where [`crate::post::permit`] permits it, in one act with that question, and marks its channel as
     /// updated.
-    async fn create_post(
-        &self,
-        author: Uuid,
-        post: NewPost,
-        claim: Option<Claim>,
-        at: DateTime<Utc>,
-    ) -> Result<Result<Post, PostError>, Error>;
+    async fn create_post(&self, act: Act, post: NewPost) -> Result<Result<Post, PostError>, Error>;
 
     /// Forgets outcomes that do not count any more at `at`, [`storage::sweep::BATCH`] of them at most. Tells how many.
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error>;
@@ -133,6 +127,12 @@ impl From<storage::sqlite::Error> for Error {
 impl From<diesel::result::Error> for Error {
     fn from(error: diesel::result::Error) -> Self {
         storage::Error::from(error).into()
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(error: Invalid) -> Self {
+        Self::Failed(error.into())
     }
 }
 

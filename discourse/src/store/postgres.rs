@@ -21,14 +21,16 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures_util::{FutureExt, TryFutureExt};
 use kernel::PoolState;
 use storage::{
-    idempotency::{Claim, Never, Options, Retention},
+    idempotency::{Never, Options, Retention},
     lease::Leases,
+    outbox::Outbox,
     postgres::bounded,
 };
 use uuid::Uuid;
 
 use super::{Error, PostPage, Store};
 use crate::{
+    act::Act,
     channel::{self, Channel, ChannelError, ChannelQuery, NewChannel, PostQuery},
     post::{self, NewPost, Post, PostError},
 };
@@ -67,6 +69,10 @@ impl Store for Postgres {
         Arc::new(self.database.clone())
     }
 
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::new(self.database.clone())
+    }
+
     async fn check_read(&self) -> Result<(), Error> {
         Ok(self.database.check_read().await?)
     }
@@ -100,53 +106,41 @@ impl Store for Postgres {
         .await
     }
 
-    async fn create_channel(
-        &self,
-        creator: Uuid,
-        channel: NewChannel,
-        claim: Option<Claim>,
-        at: DateTime<Utc>,
-    ) -> Result<Channel, Error> {
-        bounded(async {
+    async fn create_channel(&self, act: Act, channel: NewChannel) -> Result<Channel, Error> {
+        let what = (act, channel);
+        let created = bounded(async {
             let mut connection = self.database.connection().await?;
-            let Some(claim) = claim else {
-                let id = insert_channel(&mut connection, creator, &channel, at).await?;
-                return Ok(channel.opened(id, creator, at));
-            };
-            let what = (creator, channel, at);
-            let once = (&claim, self.retention, at);
-            let created = idempotency::once(&mut connection, once, &what, |connection, (creator, channel, at)| {
-                let opened = |id| Ok::<_, Never>(channel.clone().opened(id, *creator, *at));
-                insert_channel(connection, *creator, channel, *at).map_ok(opened).boxed()
+            let Some(claim) = &what.0.claim else { return open_channel(&mut connection, &what).await };
+            let once = (claim, self.retention, what.0.at);
+            let created = idempotency::once(&mut connection, once, &what, |connection, what| {
+                open_channel(connection, what).map_ok(Ok::<_, Never>).boxed()
             });
             let Ok(channel) = created.await?;
             Ok(channel)
         })
-        .await
+        .await?;
+        self.database.wake();
+        Ok(created)
     }
 
-    async fn create_post(
-        &self,
-        author: Uuid,
-        post: NewPost,
-        claim: Option<Claim>,
-        at: DateTime<Utc>,
-    ) -> Result<Result<Post, PostError>, Error> {
-        bounded(async {
+    async fn create_post(&self, act: Act, post: NewPost) -> Result<Result<Post, PostError>, Error> {
+        let created = bounded(async {
             let mut connection = self.database.connection().await?;
-            let Some(claim) = claim else {
-                let id = insert_post(&mut connection, author, &post, at).await?;
-                return Ok(id.map(|id| post.made(id, author, at)));
+            let Some(claim) = &act.claim else {
+                let id = insert_post(&mut connection, &act, &post).await?;
+                return Ok(id.map(|id| post.made(id, &act)));
             };
-            let what = (author, post, at);
-            let once = (&claim, self.retention, at);
-            idempotency::once(&mut connection, once, &what, |connection, (author, post, at)| {
-                let made = |id: Result<_, _>| id.map(|id| post.clone().made(id, *author, *at));
-                insert_post(connection, *author, post, *at).map_ok(made).boxed()
+            let once = (claim, self.retention, act.at);
+            let what = (&act, post);
+            idempotency::once(&mut connection, once, &what, |connection, (act, post)| {
+                let made = |id: Result<_, _>| id.map(|id| post.clone().made(id, act));
+                insert_post(connection, act, post).map_ok(made).boxed()
             })
             .await
         })
-        .await
+        .await?;
+        self.database.wake();
+        Ok(created)
     }
 
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
@@ -154,31 +148,32 @@ impl Store for Postgres {
     }
 }
 
-async fn insert_channel(
+async fn open_channel(
     connection: &mut AsyncPgConnection,
-    creator: Uuid,
-    channel: &NewChannel,
-    at: DateTime<Utc>,
-) -> Result<i64, Error> {
-    Ok(queries::insert_channel(connection, creator, channel, at).await?)
+    (act, channel): &(Act, NewChannel),
+) -> Result<Channel, Error> {
+    let id = queries::next_channel_id(connection).await?;
+    let (channel, message) = channel.clone().opened(id, act)?;
+    queries::insert_channel(connection, &channel, message).await?;
+    Ok(channel)
 }
 
 /// Inserts a post where its channel permits it; its id.
 async fn insert_post(
     connection: &mut AsyncPgConnection,
-    author: Uuid,
+    act: &Act,
     post: &NewPost,
-    at: DateTime<Utc>,
 ) -> Result<Result<i64, PostError>, Error> {
     // The channel is not locked while we ask: where it changed since, nothing is inserted, and we ask again.
     loop {
-        let row = queries::find_channel(connection, post.channel_id).await?;
-        let channel = row.map(Channel::try_from).transpose()?;
-        if let Err(refusal) = post::permit(channel.as_ref(), author, post) {
-            return Ok(Err(refusal));
-        }
-        let Some(channel) = channel else { continue };
-        if let Some(id) = queries::insert_post(connection, &channel, author, post, at).await? {
+        let (row, id) = queries::find_channel(connection, post.channel_id).await?.unzip();
+        let channel = match post::permit(row.map(Channel::try_from).transpose()?, act.by, post) {
+            Ok(channel) => channel,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let Some(id) = id else { continue };
+        let message = post.told(id, &channel, act)?;
+        if queries::insert_post(connection, &channel, (id, act, post), message).await? {
             return Ok(Ok(id));
         }
     }

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use kernel::{Page, time};
 use uuid::Uuid;
 
-use super::{all, draft, first_page, ids, open, read, read_page, say, words};
+use super::{act, all, draft, first_page, ids, open, read, read_page, say, words};
 use crate::{
     channel::{ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
     post::{NewPost, PostError},
@@ -21,7 +21,7 @@ pub(crate) async fn a_channel_is_read_back(store: &dyn Store) {
         kind: ChannelType::Sovereign,
         zone: "athens".to_owned(),
     };
-    let channel = store.create_channel(creator, draft.clone(), None, at).await.expect("opens");
+    let channel = store.create_channel(act(creator, at), draft.clone()).await.expect("opens");
     assert_eq!((&channel.name, &channel.description, &channel.zone), (&draft.name, &draft.description, &draft.zone));
     assert_eq!((channel.kind, channel.created_by), (draft.kind, creator));
     assert_eq!((channel.created_at, channel.updated_at), (at, at));
@@ -41,8 +41,7 @@ pub(crate) async fn channels_are_listed_newest_first_by_pages(store: &dyn Store)
     // Two of each moment: ties are broken by id.
     for number in 0..8 {
         let at = start + TimeDelta::microseconds(number / 2);
-        let channel =
-            store.create_channel(creator, draft("agora", ChannelType::Public), None, at).await.expect("opens");
+        let channel = store.create_channel(act(creator, at), draft("agora", ChannelType::Public)).await.expect("opens");
         newest_first.insert(0, channel.id);
     }
     assert_eq!(ids(store, None, all()).await, newest_first);
@@ -65,7 +64,7 @@ pub(crate) async fn filters_match_to_the_letter(store: &dyn Store) {
         (bob, ChannelType::Public, ""),
     ] {
         let draft = NewChannel { zone: zone.to_owned(), ..draft("agora", kind) };
-        opened.push(store.create_channel(creator, draft, None, time::now()).await.expect("opens").id);
+        opened.push(store.create_channel(act(creator, time::now()), draft).await.expect("opens").id);
     }
     let [first, second, third, fourth] = opened[..] else { panic!("four") };
     let zone = |zone: &str| Some(zone.to_owned());
@@ -118,7 +117,7 @@ pub(crate) async fn posts_are_permitted_as_the_channel_has_it(store: &dyn Store)
         let channel = open(store, creator, kind).await;
         let attempt = async |author, is_pinned| {
             let post = NewPost { is_pinned, ..words(&channel, "hear, hear") };
-            store.create_post(author, post, None, time::now()).await.expect("no failure").map(drop)
+            store.create_post(act(author, time::now()), post).await.expect("no failure").map(drop)
         };
         assert_eq!(attempt(creator, true).await, Ok(()), "{kind:?}");
         assert_eq!(attempt(other, false).await, others, "{kind:?}");
@@ -127,7 +126,7 @@ pub(crate) async fn posts_are_permitted_as_the_channel_has_it(store: &dyn Store)
         assert_eq!(read(store, &channel, &first_page(channel.id)).await.1, kept, "what was refused is not kept");
     }
     let nowhere = NewPost { channel_id: 999, ..words(&open(store, creator, ChannelType::Public).await, "echo") };
-    let refused = store.create_post(creator, nowhere, None, time::now()).await.expect("no failure");
+    let refused = store.create_post(act(creator, time::now()), nowhere).await.expect("no failure");
     assert_eq!(refused, Err(PostError::Channel(ChannelError::NotFound)));
 }
 

@@ -7,7 +7,7 @@ use kernel::time;
 use storage::{idempotency::Claim, sweep::BATCH};
 use uuid::Uuid;
 
-use super::{all, draft, first_page, ids, open, read, words};
+use super::{all, draft, first_page, ids, keyed, open, read, words};
 use crate::{
     channel::{Channel, ChannelError, ChannelQuery, ChannelType},
     post::{NewPost, PostError},
@@ -47,12 +47,12 @@ impl<'a> Scene<'a> {
             Act::Open => {
                 let channel = draft(what, ChannelType::Public);
                 let claim = Claim::new(caller, "CreateChannel", key, &channel);
-                format!("{:?}", self.store.create_channel(caller, channel, Some(claim), at).await?)
+                format!("{:?}", self.store.create_channel(keyed(caller, claim, at), channel).await?)
             }
             Act::Say => {
                 let post = words(&self.channel, what);
                 let claim = Claim::new(caller, "CreatePost", key, &post);
-                format!("{:?}", self.store.create_post(caller, post, Some(claim), at).await?)
+                format!("{:?}", self.store.create_post(keyed(caller, claim, at), post).await?)
             }
         })
     }
@@ -123,7 +123,7 @@ pub(crate) async fn a_refused_post_is_remembered_for_an_hour(store: &dyn Store) 
     let post = NewPost { channel_id: last.id + 1, ..words(&last, "words") };
     let say = async |key: &str, later| {
         let claim = Claim::new(author, "CreatePost", key.parse().expect("key"), &post);
-        store.create_post(author, post.clone(), Some(claim), time::now() + later).await.expect("no failure").map(drop)
+        store.create_post(keyed(author, claim, time::now() + later), post.clone()).await.expect("no failure").map(drop)
     };
     let refused = Err(PostError::Channel(ChannelError::NotFound));
     assert_eq!(say("key", Duration::ZERO).await, refused);
@@ -142,7 +142,7 @@ pub(crate) async fn old_outcomes_are_forgotten_and_no_others(store: &dyn Store) 
     for some in keys.chunks(50) {
         join_all(some.iter().map(async |key| {
             let claim = Claim::new(caller, "CreatePost", key.parse().expect("key"), &nowhere);
-            store.create_post(caller, nowhere.clone(), Some(claim), time::now()).await.expect("no failure").map(drop)
+            store.create_post(keyed(caller, claim, time::now()), nowhere.clone()).await.expect("no failure").map(drop)
         }))
         .await;
     }

@@ -1,7 +1,7 @@
 //! The statements.
 
-use chrono::{DateTime, Utc};
 use diesel::{prelude::*, sqlite::Sqlite as Backend};
+use storage::{outbox::Message, sql::immediately, sqlite};
 use uuid::Uuid;
 
 use super::{
@@ -10,6 +10,7 @@ use super::{
     schema::{channels, post_totals, posts},
 };
 use crate::{
+    act::Act,
     channel::{self, Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
     post::{NewPost, Post},
 };
@@ -91,50 +92,56 @@ fn posts_of(connection: &mut SqliteConnection, query: &PostQuery) -> Result<(Vec
     Ok((posts, total))
 }
 
-/// Keeps a new channel.
+/// Keeps a new channel, and what is told of it.
 pub(super) fn insert_channel(
     connection: &mut SqliteConnection,
-    creator: Uuid,
+    act: &Act,
     channel: NewChannel,
-    at: DateTime<Utc>,
 ) -> Result<Channel, Error> {
+    let at = act.at.timestamp_micros();
     let id = diesel::insert_into(channels::table)
         .values((
             channels::name.eq(&channel.name),
             channels::description.eq(some(&channel.description)),
             channels::kind.eq(channel.kind.as_str()),
             channels::zone.eq(some(&channel.zone)),
-            channels::created_by.eq(creator.to_string()),
-            channels::created_at.eq(at.timestamp_micros()),
-            channels::updated_at.eq(at.timestamp_micros()),
+            channels::created_by.eq(act.by.to_string()),
+            channels::created_at.eq(at),
+            channels::updated_at.eq(at),
         ))
         .returning(channels::id)
         .get_result(connection)?;
-    Ok(channel.opened(id, creator, at))
+    let (channel, message) = channel.opened(id, act)?;
+    tell(connection, message)?;
+    Ok(channel)
 }
 
-/// Keeps a post, and marks its channel as updated.
+/// Keeps a post, and what is told of it, and marks its channel as updated.
 pub(super) fn insert_post(
     connection: &mut SqliteConnection,
-    author: Uuid,
+    act: &Act,
+    channel: &Channel,
     post: NewPost,
-    at: DateTime<Utc>,
 ) -> Result<Post, Error> {
+    let at = act.at.timestamp_micros();
     let id = diesel::insert_into(posts::table)
         .values((
             posts::channel_id.eq(post.channel_id),
-            posts::author_id.eq(author.to_string()),
+            posts::author_id.eq(act.by.to_string()),
             posts::title.eq(some(&post.title)),
             posts::content.eq(&post.content),
             posts::topic.eq(post.topic.as_str()),
             posts::is_pinned.eq(post.is_pinned),
-            posts::created_at.eq(at.timestamp_micros()),
-            posts::updated_at.eq(at.timestamp_micros()),
+            posts::created_at.eq(at),
+            posts::updated_at.eq(at),
         ))
         .returning(posts::id)
         .get_result(connection)?;
-    diesel::update(channels::table.find(post.channel_id))
-        .set(channels::updated_at.eq(at.timestamp_micros()))
-        .execute(connection)?;
-    Ok(post.made(id, author, at))
+    diesel::update(channels::table.find(post.channel_id)).set(channels::updated_at.eq(at)).execute(connection)?;
+    tell(connection, post.told(id, channel, act)?)?;
+    Ok(post.made(id, act))
+}
+
+fn tell(connection: &mut SqliteConnection, message: Message) -> QueryResult<()> {
+    immediately(sqlite::append(connection, &[message]))
 }

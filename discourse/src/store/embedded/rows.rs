@@ -20,6 +20,7 @@ pub(super) struct ChannelRow {
     created_by: String,
     created_at: i64,
     updated_at: i64,
+    version: i64,
 }
 
 impl TryFrom<ChannelRow> for Channel {
@@ -35,6 +36,7 @@ impl TryFrom<ChannelRow> for Channel {
             created_by: row.created_by.parse().map_err(damaged)?,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
+            version: row.version,
         })
     }
 }
@@ -51,6 +53,7 @@ pub(super) struct PostRow {
     is_pinned: bool,
     created_at: i64,
     updated_at: i64,
+    version: i64,
 }
 
 impl TryFrom<PostRow> for Post {
@@ -67,6 +70,7 @@ impl TryFrom<PostRow> for Post {
             is_pinned: row.is_pinned,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
+            version: row.version,
         })
     }
 }

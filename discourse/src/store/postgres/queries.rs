@@ -13,10 +13,12 @@ use diesel::{
     sql_types::{self, Nullable},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use storage::{outbox::Message, postgres::Told};
 use uuid::Uuid;
 
 use crate::{
-    channel::{Channel, ChannelQuery, ChannelType, NewChannel, PostQuery},
+    act::Act,
+    channel::{Channel, ChannelQuery, ChannelType, PostQuery},
     post::{NewPost, Post},
     store::{Error, damaged, some},
     topic::Topic,
@@ -37,6 +39,7 @@ diesel::table! {
         philosophical_posts -> BigInt,
         strategic_posts -> BigInt,
         general_posts -> BigInt,
+        version -> BigInt,
     }
 }
 
@@ -51,10 +54,15 @@ diesel::table! {
         is_pinned -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        version -> BigInt,
     }
 }
 
 diesel::allow_tables_to_appear_in_same_query!(channels, posts);
+
+diesel::define_sql_function! {
+    fn nextval(sequence: sql_types::Text) -> sql_types::BigInt;
+}
 
 /// The rows of two queries in one statement, so of one moment: each row is of the one or of the other, in no order.
 #[derive(QueryId)]
@@ -141,57 +149,67 @@ pub(super) async fn channel(
     Ok((channel, posts))
 }
 
-pub(super) async fn find_channel(connection: &mut AsyncPgConnection, id: i64) -> QueryResult<Option<ChannelRow>> {
-    channels::table.find(id).first(connection).await.optional()
+/// The channel of an id, and the id of the next post.
+pub(super) async fn find_channel(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+) -> QueryResult<Option<(ChannelRow, i64)>> {
+    let post = nextval("posts_id_seq");
+    channels::table.find(id).select((channels::all_columns, post)).first(connection).await.optional()
 }
 
-/// Keeps a channel; its id.
+pub(super) async fn next_channel_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
+    diesel::select(nextval("channels_id_seq")).get_result(connection).await
+}
+
+/// Keeps a channel, and what is told of it.
 pub(super) async fn insert_channel(
     connection: &mut AsyncPgConnection,
-    creator: Uuid,
-    channel: &NewChannel,
-    at: DateTime<Utc>,
-) -> QueryResult<i64> {
-    diesel::insert_into(channels::table)
+    channel: &Channel,
+    message: Message,
+) -> QueryResult<()> {
+    let insert = diesel::insert_into(channels::table)
         .values((
+            channels::id.eq(channel.id),
             channels::name.eq(&channel.name),
             channels::description.eq(some(&channel.description)),
             channels::kind.eq(channel.kind.as_str()),
             channels::zone.eq(some(&channel.zone)),
-            channels::created_by.eq(creator),
-            channels::created_at.eq(at),
-            channels::updated_at.eq(at),
+            channels::created_by.eq(channel.created_by),
+            channels::created_at.eq(channel.created_at),
+            channels::updated_at.eq(channel.updated_at),
         ))
-        .returning(channels::id)
-        .get_result(connection)
-        .await
+        .returning(channels::id);
+    Told::new(insert, message).execute(connection).await?;
+    Ok(())
 }
 
-/// Keeps a post if what decides about access to its channel still is as in `channel`; its id. A trigger updates the
-/// channel.
+/// Keeps a post under its id, and what is told of it, if what decides about access to its channel still is as in
+/// `channel`; whether it was. A trigger updates the channel.
 pub(super) async fn insert_post(
     connection: &mut AsyncPgConnection,
     channel: &Channel,
-    author: Uuid,
-    post: &NewPost,
-    at: DateTime<Utc>,
-) -> QueryResult<Option<i64>> {
-    channels::table
+    (id, act, post): (i64, &Act, &NewPost),
+    message: Message,
+) -> QueryResult<bool> {
+    let insert = channels::table
         .find(channel.id)
         .filter(channels::kind.eq(channel.kind.as_str()))
         .filter(channels::created_by.eq(channel.created_by))
         .select((
+            id.into_sql::<sql_types::BigInt>(),
             channels::id,
-            author.into_sql::<sql_types::Uuid>(),
+            act.by.into_sql::<sql_types::Uuid>(),
             some(&post.title).into_sql::<Nullable<sql_types::Text>>(),
             post.content.as_str().into_sql::<sql_types::Text>(),
             post.topic.as_str().into_sql::<sql_types::Text>(),
             post.is_pinned.into_sql::<sql_types::Bool>(),
-            at.into_sql::<sql_types::Timestamptz>(),
-            at.into_sql::<sql_types::Timestamptz>(),
+            act.at.into_sql::<sql_types::Timestamptz>(),
+            act.at.into_sql::<sql_types::Timestamptz>(),
         ))
         .insert_into(posts::table)
         .into_columns((
+            posts::id,
             posts::channel_id,
             posts::author_id,
             posts::title,
@@ -201,10 +219,8 @@ pub(super) async fn insert_post(
             posts::created_at,
             posts::updated_at,
         ))
-        .returning(posts::id)
-        .get_result(connection)
-        .await
-        .optional()
+        .returning(posts::id);
+    Ok(Told::new(insert, message).execute(connection).await? > 0)
 }
 
 #[derive(Queryable)]
@@ -221,6 +237,7 @@ pub(super) struct ChannelRow {
     philosophical_posts: i64,
     strategic_posts: i64,
     general_posts: i64,
+    version: i64,
 }
 
 impl ChannelRow {
@@ -250,6 +267,7 @@ impl TryFrom<ChannelRow> for Channel {
             created_by: row.created_by,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            version: row.version,
         })
     }
 }
@@ -265,6 +283,7 @@ pub(super) struct PostRow {
     is_pinned: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    version: i64,
 }
 
 impl TryFrom<PostRow> for Post {
@@ -281,6 +300,7 @@ impl TryFrom<PostRow> for Post {
             is_pinned: row.is_pinned,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            version: row.version,
         })
     }
 }

@@ -226,12 +226,18 @@ async fn a_channel_whose_access_changed_takes_no_post() {
         is_pinned: false,
     };
     let mut connection = store.database.connection().await.expect("connects");
-    let author = channel.created_by;
+    let act = contract::act(channel.created_by, time::now());
     let before = Channel { kind: ChannelType::Public, ..channel.clone() };
-    let refused = queries::insert_post(&mut connection, &before, author, &post, time::now()).await;
-    assert_eq!(refused.expect("no failure"), None);
-    let kept = queries::insert_post(&mut connection, &channel, author, &post, time::now()).await;
-    assert!(kept.expect("no failure").is_some());
+    for (channel, is_kept) in [(&before, false), (&channel, true)] {
+        let message = post.told(7, channel, &act).expect("an event");
+        let kept = queries::insert_post(&mut connection, channel, (7, &act, &post), message).await;
+        assert_eq!(kept.expect("no failure"), is_kept);
+        assert_eq!(
+            store.outbox().pending().await.expect("reads").count,
+            if is_kept { 2 } else { 1 },
+            "with its channel"
+        );
+    }
 }
 
 #[tokio::test]
@@ -240,7 +246,7 @@ async fn the_posts_of_a_channel_are_not_read_for_who_may_not_read_them() {
     let creator = Uuid::new_v4();
     let channel = contract::open(&store, creator, ChannelType::Private).await;
     let post = contract::words(&channel, "words");
-    store.create_post(creator, post, None, time::now()).await.expect("no failure").expect("permitted");
+    store.create_post(contract::act(creator, time::now()), post).await.expect("no failure").expect("permitted");
     // Whoever reads a post fails from here on.
     let trap = "CREATE FUNCTION trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'a post was read'; END $$;
          ALTER TABLE posts RENAME TO kept_posts;
@@ -274,7 +280,8 @@ async fn a_database_that_is_read_only_is_read_and_its_check_of_writes_fails_unti
     read_only(true).await;
     assert!(unavailable(store.check_write("discourse-1").await).contains("read-only"));
     assert_eq!(reads_again(&store, channel.id).await.0, channel);
-    let refused = store.create_channel(creator, contract::draft("agora", ChannelType::Public), None, time::now()).await;
+    let refused =
+        store.create_channel(contract::act(creator, time::now()), contract::draft("agora", ChannelType::Public)).await;
     assert!(unavailable(refused).contains("read-only"));
     read_only(false).await;
     let writes = async { while store.check_write("discourse-1").await.is_err() {} };
