@@ -55,7 +55,7 @@ fn on_broker(url: &str, instance: &str, topology: Topology) -> anyhow::Result<Sh
 
 #[cfg(not(feature = "rabbitmq"))]
 fn on_broker(_: &str, _: &str, _: Topology) -> anyhow::Result<SharedLog> {
-    anyhow::bail!("AMQP_URL is set, but this program was built without RabbitMQ (feature `rabbitmq`): unset it")
+    Err(kernel::NotBuiltIn { variable: "AMQP_URL", what: "RabbitMQ" }.into())
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@
 //! | one set of statements for SQLite and PostgreSQL | [`sql`] |
 //! | why a store did not do its work | [`Error`] |
 
-#![expect(clippy::duplicate_mod, reason = "statements for SQLite and PostgreSQL are compiled once for each")]
+#![cfg_attr(
+    feature = "postgres",
+    expect(clippy::duplicate_mod, reason = "statements for SQLite and PostgreSQL are compiled once for each")
+)]
 
 pub mod data_dir;
 mod error;
