@@ -128,6 +128,7 @@ async fn the_description_is_served_and_knows_every_route() {
         "/discourse/channel/{id}",
         "/discourse/channels",
         "/discourse/post",
+        "/health",
         "/marketplace/deposit",
         "/marketplace/item",
         "/marketplace/item/{id}",
