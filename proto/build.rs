@@ -5,10 +5,16 @@ use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
 use prost::Message;
 use prost_types::{EnumDescriptorProto, FileDescriptorProto};
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 9] = [
     "capsim/accounts/v1/accounts.proto",
     "capsim/marketplace/v1/marketplace.proto",
     "capsim/discourse/v1/discourse.proto",
+    "capsim/events/v1/accounts.proto",
+    "capsim/events/v1/discourse.proto",
+    "capsim/events/v1/items.proto",
+    "capsim/events/v1/money.proto",
+    "capsim/events/v1/orders.proto",
+    "capsim/events/v1/products.proto",
 ];
 
 /// The enum whose words stand in the kernel, with what a `.proto` cannot say of them.
@@ -26,7 +32,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in descriptors.file.iter().filter(|file| file.package().starts_with("capsim.")) {
         fs::write(out.join(format!("{}.words.rs", file.package())), words(file)?)?;
     }
-    fs::write(out.join("capsim.bin"), descriptors.encode_to_vec())?;
+    let encoded = descriptors.encode_to_vec();
+    // Events are JSON. Fields that a later version has added are no reason not to read them.
+    pbjson_build::Builder::new()
+        .register_descriptors(&encoded)?
+        .ignore_unknown_fields()
+        .build(&[".capsim.events.v1"])?;
+    fs::write(out.join("capsim.bin"), encoded)?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     Ok(())
 }

@@ -43,5 +43,11 @@ pub mod discourse {
     }
 }
 
+/// `capsim.events.v1`: the data of events, which is JSON (`serde`, in protobuf's mapping).
+pub mod events {
+    tonic::include_proto!("capsim.events.v1");
+    include!(concat!(env!("OUT_DIR"), "/capsim.events.v1.serde.rs"));
+}
+
 /// Encoded `google.protobuf.FileDescriptorSet` of all packages and what they import.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/capsim.bin"));
