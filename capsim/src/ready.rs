@@ -10,13 +10,16 @@ use std::{
 };
 
 use anyhow::Context;
-use serde::{Deserialize, Serialize};
+use client::Client;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{System, are_well};
 
 /// Between two looks at `/status`.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// A gateway of this process that has not answered by then is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two attempts to write the file.
 const RETRY: Duration = Duration::from_secs(1);
@@ -87,18 +90,8 @@ fn write(file: &Path, places: &Places) -> io::Result<()> {
 
 /// Returns when all is healthy.
 async fn serves(gateway: &str) {
-    #[derive(Deserialize)]
-    struct Status {
-        status: String,
-    }
-
-    let is_healthy = async |http: &reqwest::Client| {
-        let answer = http.get(format!("{gateway}/status")).send().await?.json::<Status>().await?;
-        Ok::<_, reqwest::Error>(answer.status == "healthy")
-    };
-    // Never through a proxy: it is this process.
-    let Ok(http) = reqwest::Client::builder().no_proxy().build() else { return };
-    while !is_healthy(&http).await.unwrap_or(false) {
+    let Ok(client) = Client::new(gateway, PATIENCE) else { return };
+    while !client.get_status().await.is_ok_and(|status| status.is_healthy()) {
         tokio::time::sleep(INTERVAL).await;
     }
 }

@@ -8,10 +8,14 @@ mod api;
 use std::{collections::HashMap, fmt::Write};
 
 use anyhow::Context;
+use client::body::{NewChannel, NewItem, NewPost, NewPurchase};
+use proto::{
+    discourse::words::Topic,
+    marketplace::words::{ItemStatus, TransactionType},
+};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use self::api::{Api, PASSWORD};
+use self::api::{PASSWORD, patiently};
 
 #[derive(Deserialize)]
 struct Records {
@@ -26,9 +30,8 @@ struct Records {
 #[derive(Deserialize)]
 struct Item {
     seller: String,
-    name: String,
     #[serde(flatten)]
-    rest: serde_json::Map<String, Value>,
+    new: NewItem,
 }
 
 #[derive(Deserialize)]
@@ -36,93 +39,97 @@ struct Purchase {
     buyer: String,
     item: String,
     #[serde(rename = "type")]
-    kind: String,
+    kind: TransactionType,
 }
 
 #[derive(Deserialize)]
 struct Channel {
     owner: String,
-    name: String,
     #[serde(flatten)]
-    rest: serde_json::Map<String, Value>,
+    new: NewChannel,
 }
 
+/// A post by the name of its channel, whose id is not known before it is there.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Post {
     author: String,
     channel: String,
+    #[serde(default)]
+    title: String,
     content: String,
-    #[serde(flatten)]
-    rest: serde_json::Map<String, Value>,
+    topic: Option<Topic>,
+    #[serde(default)]
+    is_pinned: bool,
 }
 
 /// Fills the system whose gateway is at `gateway`, and says what it made and who can log in. `progress` is told which
 /// records it is at, how many of them are done, and how many there are.
 pub async fn seed(gateway: &str, progress: impl Fn(&str, usize, usize)) -> anyhow::Result<String> {
     let records: Records = serde_json::from_str(include_str!("seed.json"))?;
-    let api = Api::find(gateway).await?;
+    let nobody = api::find(gateway).await?;
     let mut made = [0; 4];
 
     let mut people = HashMap::new();
     for (done, name) in (1..).zip(&records.people) {
-        people.insert(name.as_str(), api.log_in(name).await?);
+        people.insert(name.as_str(), api::log_in(&nobody, name).await?);
         progress("people", done, records.people.len());
     }
     let person = |name: &str| people.get(name).with_context(|| format!("nobody is called {name}"));
 
     let mut items = HashMap::new();
     for (name, person) in &people {
-        let path = format!("/marketplace/list?limit=100&sellerId={}", person.id);
-        for item in list(&api.get(&person.token, &path).await?, "items") {
-            items.insert((*name, text(&item, "name")), text(&item, "_id"));
+        let query = format!("limit=100&sellerId={}", person.id);
+        for item in patiently(async || person.client.list_items(&query).await).await?.items {
+            items.insert((*name, item.name), item.id);
         }
     }
-    for (done, Item { seller, name, rest }) in (1..).zip(&records.items) {
-        if !items.contains_key(&(seller.as_str(), name.clone())) {
-            let item = api.post(&person(seller)?.token, "/marketplace/item", &named(rest, name), None).await?;
-            items.insert((seller, name.clone()), text(&item, "_id"));
+    for (done, Item { seller, new }) in (1..).zip(&records.items) {
+        if !items.contains_key(&(seller.as_str(), new.name.clone())) {
+            let client = &person(seller)?.client;
+            let item = patiently(async || client.create_item(new, None).await).await?;
+            items.insert((seller, item.name), item.id);
             made[0] += 1;
         }
         progress("listings", done, records.items.len());
     }
     for (done, Purchase { buyer, item: wanted, kind }) in (1..).zip(&records.purchases) {
         let (_, id) = items.iter().find(|((_, name), _)| name == wanted).with_context(|| wanted.clone())?;
-        let token = &person(buyer)?.token;
-        if text(&api.get(token, &format!("/marketplace/item/{id}")).await?, "status") == "available" {
-            let body = json!({"itemId": id, "type": kind});
-            api.post(token, "/marketplace/purchase", &body, Some(&format!("seed-{id}"))).await?;
+        let client = &person(buyer)?.client;
+        if patiently(async || client.get_item(id).await).await?.status == ItemStatus::Available {
+            let (purchase, key) = (NewPurchase { item_id: id.clone(), kind: *kind }, format!("seed-{id}"));
+            patiently(async || client.purchase_item(&purchase, Some(&key)).await).await?;
             made[1] += 1;
         }
         progress("purchases", done, records.purchases.len());
     }
 
     let mut channels = HashMap::new();
-    for (done, Channel { owner, name, rest }) in (1..).zip(&records.channels) {
+    for (done, Channel { owner, new }) in (1..).zip(&records.channels) {
         let owner = person(owner)?;
-        let path = format!("/discourse/channels?limit=100&createdBy={}", owner.id);
-        let mine = list(&api.get(&owner.token, &path).await?, "channels");
-        let channel = match mine.into_iter().find(|channel| channel["name"] == *name) {
+        let query = format!("limit=100&createdBy={}", owner.id);
+        let mine = patiently(async || owner.client.list_channels(&query).await).await?.channels;
+        let channel = match mine.into_iter().find(|channel| channel.name == new.name) {
             Some(channel) => channel,
             None => {
                 made[2] += 1;
-                api.post(&owner.token, "/discourse/channel", &named(rest, name), None).await?
+                patiently(async || owner.client.create_channel(new, None).await).await?
             }
         };
-        channels.insert(name.as_str(), channel["id"].clone());
+        channels.insert(new.name.as_str(), channel.id);
         progress("channels", done, records.channels.len());
     }
-    for (done, Post { author, channel, content, rest }) in (1..).zip(&records.posts) {
-        let token = &person(author)?.token;
+    let count = records.posts.len();
+    for (done, Post { author, channel, title, content, topic, is_pinned }) in (1..).zip(records.posts) {
+        let client = &person(&author)?.client;
         let id = channels.get(channel.as_str()).with_context(|| format!("no channel is called {channel}"))?;
-        let there = api.get(token, &format!("/discourse/channel/{id}?limit=100")).await?;
-        if !list(&there, "posts").iter().any(|post| post["content"] == *content) {
-            let mut body = rest.clone();
-            body.insert("channelId".to_owned(), id.clone());
-            body.insert("content".to_owned(), content.as_str().into());
-            api.post(token, "/discourse/post", &body.into(), None).await?;
+        let there = patiently(async || client.get_channel(*id, "limit=100").await).await?;
+        if !there.posts.iter().any(|post| post.content == content) {
+            let post = NewPost { channel_id: *id, title, content, topic, is_pinned };
+            patiently(async || client.create_post(&post, None).await).await?;
             made[3] += 1;
         }
-        progress("posts", done, records.posts.len());
+        progress("posts", done, count);
     }
 
     let [items, purchases, channels, posts] = made;
@@ -130,18 +137,4 @@ pub async fn seed(gateway: &str, progress: impl Fn(&str, usize, usize)) -> anyho
         format!("\n  New: {items} listings, {purchases} purchases, {channels} channels, {posts} posts.\n\n");
     let _ = writeln!(summary, "  Log in as {}: the password of each is '{PASSWORD}'.\n", records.people.join(", "));
     Ok(summary)
-}
-
-fn named(rest: &serde_json::Map<String, Value>, name: &str) -> Value {
-    let mut body = rest.clone();
-    body.insert("name".to_owned(), name.into());
-    body.into()
-}
-
-fn list(answer: &Value, member: &str) -> Vec<Value> {
-    answer[member].as_array().cloned().unwrap_or_default()
-}
-
-fn text(answer: &Value, member: &str) -> String {
-    answer[member].as_str().unwrap_or_default().to_owned()
 }

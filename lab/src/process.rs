@@ -8,10 +8,14 @@ use std::{
     time::Duration,
 };
 
+use client::{Client, body::Status};
 use tokio::{net::TcpSocket, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalogue::Serve;
+
+/// What does not answer within this time is not ready.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a server runs.
 #[derive(Clone)]
@@ -154,9 +158,8 @@ impl Server {
 
     /// Whether it says itself, at `/status`, that it can do its work.
     pub async fn is_ready(&self) -> bool {
-        let asked =
-            reqwest::Client::builder().no_proxy().build().unwrap().get(format!("http://{}/status", self.address));
-        asked.send().await.is_ok_and(|answer| answer.status().is_success())
+        let client = Client::new(&format!("http://{}", self.address), PATIENCE).unwrap();
+        client.get::<Status>("/status").await.is_ok()
     }
 
     /// What a process has printed since it was first started.

@@ -1,8 +1,8 @@
 //! Users who speak HTTP with the gateway.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use client::{Client, Method, RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 
 use crate::Server;
@@ -42,21 +42,12 @@ impl Answer {
     }
 }
 
-#[derive(Clone)]
-pub(crate) struct Client {
-    http: reqwest::Client,
-    gateway: SocketAddr,
-}
+/// What has no whole answer by then never will: a request takes 10 s at most, says the contract.
+const PATIENCE: Duration = Duration::from_secs(60);
 
-impl Client {
-    pub(crate) fn new(gateway: SocketAddr) -> Self {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { http, gateway }
-    }
-
-    pub(crate) fn user(&self, token: Option<String>) -> User {
-        User { client: self.clone(), id: String::new(), token }
-    }
+/// The gateway of an address, for nobody yet.
+fn gateway(address: SocketAddr) -> Client {
+    Client::new(&format!("http://{address}"), PATIENCE).unwrap()
 }
 
 /// Somebody who calls the gateway.
@@ -69,6 +60,11 @@ pub struct User {
 }
 
 impl User {
+    /// Whoever has a token, or nobody, at the gateway of an address.
+    pub(crate) fn new(address: SocketAddr, token: Option<String>) -> Self {
+        Self { client: gateway(address), id: String::new(), token }
+    }
+
     /// Whoever has another one's token, in the same place.
     pub fn as_bearer_of(&self, other: &Self) -> Self {
         Self { token: other.token.clone(), ..self.clone() }
@@ -76,15 +72,14 @@ impl User {
 
     /// The same user at another gateway.
     pub fn at(&self, gateway: &Server) -> Self {
-        Self { client: Client::new(gateway.address()), ..self.clone() }
+        Self { client: self::gateway(gateway.address()), ..self.clone() }
     }
 
     /// A request to be changed before it is sent by [`send`].
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.http.request(method, format!("http://{}{path}", self.client.gateway));
         match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
+            Some(token) => self.client.with_token(token).request(method, path),
+            None => self.client.request(method, path),
         }
     }
 
@@ -95,8 +90,7 @@ impl User {
 
     /// Whether the gateway and all behind it are up.
     pub async fn is_up(&self) -> bool {
-        let Ok(answer) = self.request(Method::GET, "/status").send().await else { return false };
-        answer.json::<Value>().await.is_ok_and(|status| status["status"] == "healthy")
+        self.client.get_status().await.is_ok_and(|status| status.is_healthy())
     }
 
     pub async fn get(&self, path: &str) -> Answer {

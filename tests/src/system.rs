@@ -14,10 +14,7 @@ use runtime::identity::{Claims, SigningKeys};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{
-    Databases,
-    client::{Client, User},
-};
+use crate::{Databases, client::User};
 
 /// What a system runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,12 +178,12 @@ impl System {
 
     /// Somebody without a token.
     pub fn anybody(&self) -> User {
-        self.client().user(None)
+        User::new(self.gateway().address(), None)
     }
 
     /// Somebody with this token.
     pub fn bearer(&self, token: &str) -> User {
-        self.client().user(Some(token.to_owned()))
+        User::new(self.gateway().address(), Some(token.to_owned()))
     }
 
     /// Somebody who never registered, but whose token is good: registering many takes long, on purpose.
@@ -203,10 +200,6 @@ impl System {
         let mut user = self.bearer(&sign(claims));
         user.id = claims.sub.to_string();
         user
-    }
-
-    fn client(&self) -> Client {
-        Client::new(self.gateway().address())
     }
 
     /// Registers a user and logs in.

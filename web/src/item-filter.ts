@@ -7,7 +7,7 @@ import { oneOf, pageNumber, type Readers, read, textUpTo } from './url-filter';
 /** Cards a page: whole rows of 2, 3 and 4. */
 export const PER_PAGE = 24;
 
-export const SORTS = {
+export const SORTS: Record<NonNullable<ItemFilter['sort']>, string> = {
   newest: 'Newest first',
   oldest: 'Oldest first',
   price: 'Cheapest first',

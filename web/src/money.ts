@@ -3,10 +3,10 @@ import type { components } from './api/schema';
 
 export type Currency = components['schemas']['Currency'];
 
-export const CURRENCIES: readonly Currency[] = ['USD', 'EUR', 'BTC', 'GOLD'];
-
 /** Decimal places of each currency. */
 export const PLACES: Record<Currency, number> = { USD: 2, EUR: 2, BTC: 8, GOLD: 4 };
+
+export const CURRENCIES = Object.keys(PLACES) as readonly Currency[];
 
 /** Names as a person says them. */
 export const CURRENCY_NAMES: Record<Currency, string> = {

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use client::{Client, Method};
 use lab::system::Settings;
-use reqwest::Method;
 use serde_json::Value;
 
 use super::{
@@ -80,16 +80,17 @@ pub(super) struct Caller {
     pub(super) run: Arc<Run>,
     /// Unique in a run; the start of each request's id.
     pub(super) name: String,
-    pub(super) token: String,
-    http: reqwest::Client,
+    /// One a gateway, over the same connections.
+    doors: Vec<Client>,
     calls: u64,
 }
 
 impl Caller {
     pub(super) fn new(run: &Arc<Run>, name: String, token: String) -> Self {
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
-        let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { run: Arc::clone(run), name, token, http, calls: 0 }
+        let nobody = Client::new("", PATIENCE).unwrap();
+        let caller = if token.is_empty() { nobody } else { nobody.with_token(token) };
+        let doors = run.doors.iter().map(|door| caller.at(&format!("http://{door}"))).collect();
+        Self { run: Arc::clone(run), name, doors, calls: 0 }
     }
 
     pub(super) fn violation(&self, what: impl Into<String>) {
@@ -107,11 +108,7 @@ impl Caller {
         let id = self.last_request();
         let Ask { method, path, body, key, fresh } = ask;
         let what = format!("{id}: {method} {path}");
-        let mut request = self.http.request(method, format!("http://{}{path}", self.run.doors[door]));
-        request = request.header("x-request-id", &id);
-        if !self.token.is_empty() {
-            request = request.bearer_auth(&self.token);
-        }
+        let mut request = self.doors[door].request(method, path).header("x-request-id", &id);
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
         }

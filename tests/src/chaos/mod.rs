@@ -25,10 +25,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use client::body::{Credentials, Status};
 use futures_util::future::join_all;
 use lab::system::Settings;
 use marketplace::wallet::Amounts;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +44,8 @@ use self::{
 };
 use crate::{JWT_KEY, Stack};
 
+/// A password takes long to hash, on purpose, and many register at once.
+const REGISTERED: Duration = Duration::from_secs(60);
 /// Clients of one user: what they buy at once is paid from one wallet.
 const CLIENTS_PER_USER: usize = 2;
 /// Seconds; short, so that what may be stale for as long (docs/design.md, "When Redis fails") is not for most of a run.
@@ -176,33 +179,25 @@ fn username(number: usize) -> String {
 
 /// A new user's id and token.
 async fn register(gate: &str, number: usize) -> (String, String) {
-    let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let credentials = json!({"username": username(number), "password": PASSWORD});
-    let post = async |path: &str| {
-        let answer = http.post(format!("{gate}{path}")).json(&credentials).send().await.unwrap();
-        answer.error_for_status().unwrap().json::<Value>().await.unwrap()
-    };
-    post("/auth/register").await;
-    let login = post("/auth/login").await;
-    (login["user_id"].as_str().unwrap().to_owned(), login["token"].as_str().unwrap().to_owned())
+    let client = client::Client::new(gate, REGISTERED).unwrap();
+    let credentials = Credentials::new(username(number), PASSWORD);
+    client.register(&credentials).await.unwrap();
+    let login = client.login(&credentials).await.unwrap();
+    (login.user_id.to_string(), login.token)
 }
 
 /// How long it takes until every gateway finds everything behind it healthy; the last that one said otherwise.
 async fn healthy(world: &World, patience: Duration) -> Result<Duration, String> {
-    let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build().unwrap();
+    let nobody = client::Client::new("", Duration::from_secs(2)).unwrap();
     let since = Instant::now();
     for gateway in &world.gateways {
         loop {
-            let answer = http.get(format!("http://{gateway}/status")).send().await;
-            let status = match answer {
-                Ok(answer) => answer.json::<Value>().await.unwrap_or_default(),
-                Err(error) => Value::String(error.to_string()),
-            };
-            if status["status"] == "healthy" {
+            let status = nobody.at(&format!("http://{gateway}")).get_status().await;
+            if status.as_ref().is_ok_and(Status::is_healthy) {
                 break;
             }
             if since.elapsed() > patience {
-                return Err(format!("{gateway}: {status}"));
+                return Err(format!("{gateway}: {status:?}"));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -5,8 +5,10 @@ use std::{
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
+use client::{Client, Error, body::Credentials};
 use lab::{
     catalogue::{REPLICAS, SERVICES},
     system::{READY_FILE, Settings, capsim},
@@ -21,30 +23,38 @@ async fn start(directory: &Path) -> Server {
     capsim
 }
 
+/// What has no whole answer by then never will.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "correct horse";
+
+/// Connections to gateways whose addresses come and go.
 #[derive(Clone)]
-pub(crate) struct Http(pub(crate) reqwest::Client);
+pub(crate) struct Http(Client);
 
 impl Http {
-    pub(crate) async fn post(&self, at: SocketAddr, path: &str, token: &str, body: &Value) -> reqwest::Result<Value> {
-        let request = self.0.post(format!("http://{at}{path}")).bearer_auth(token).json(body);
-        request.send().await?.error_for_status()?.json().await
+    pub(crate) fn new() -> Self {
+        Self(Client::new("", PATIENCE).unwrap())
+    }
+
+    pub(crate) fn at(&self, at: SocketAddr, token: &str) -> Client {
+        self.0.at(&format!("http://{at}")).with_token(token)
+    }
+
+    pub(crate) async fn post(&self, at: SocketAddr, path: &str, token: &str, body: &Value) -> Result<Value, Error> {
+        self.at(at, token).post(path, body, None).await
     }
 
     async fn get(&self, at: SocketAddr, path: &str, token: &str) -> Value {
-        let request = self.0.get(format!("http://{at}{path}")).bearer_auth(token);
-        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+        self.at(at, token).get(path).await.unwrap()
     }
 
     pub(crate) async fn token(&self, at: SocketAddr, username: &str) -> String {
-        let credentials = json!({"username": username, "password": "correct horse"});
-        self.post(at, "/auth/register", "", &credentials).await.unwrap();
+        self.at(at, "").register(&Credentials::new(username, PASSWORD)).await.unwrap();
         self.login(at, username).await
     }
 
     async fn login(&self, at: SocketAddr, username: &str) -> String {
-        let credentials = json!({"username": username, "password": "correct horse"});
-        let login = self.post(at, "/auth/login", "", &credentials).await.unwrap();
-        login["token"].as_str().unwrap().to_owned()
+        self.at(at, "").login(&Credentials::new(username, PASSWORD)).await.unwrap().token
     }
 }
 
@@ -58,7 +68,7 @@ fn cents(wallet: &Value) -> i64 {
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_kill_9_and_what_was_not_is_whole_or_not_at_all() {
     let data = tempfile::tempdir().unwrap();
-    let http = Http(reqwest::Client::builder().no_proxy().build().unwrap());
+    let http = Http::new();
     let mut process = start(data.path()).await;
     let at = process.address();
     let (seller, buyer) = (http.token(at, "seller").await, http.token(at, "buyer").await);

@@ -1,5 +1,5 @@
 // What went wrong, as the API says it (RFC 9457) and as a person would.
-import type { components } from './schema';
+import type { components, ProblemCode } from './schema';
 
 type Problem = components['schemas']['Problem'];
 
@@ -23,13 +23,19 @@ export class ApiError extends Error {
     this.retryAfter = retryAfter;
   }
 
+  /** Whether it was refused with this code. */
+  is(code: ProblemCode): boolean {
+    return this.code === code;
+  }
+
   /** Whether the same call may well succeed a little later. */
   get isPassing(): boolean {
     return [0, 429, 502, 503, 504].includes(this.status);
   }
 }
 
-const SENTENCES: Record<string, string> = {
+// A code that the API does not know does not compile here.
+const SENTENCES: Partial<Record<ProblemCode | 'unreachable', string>> = {
   unreachable: 'The gateway does not answer. Check that it runs.',
   username_taken: 'Somebody has this name already. Choose another one.',
   invalid_credentials: 'Name and password do not belong together.',
@@ -54,7 +60,7 @@ const SENTENCES: Record<string, string> = {
 /** A sentence for a person. */
 export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) return 'Something went wrong in this page. Reload it to go on.';
-  const sentence = SENTENCES[error.code];
+  const sentence = (SENTENCES as Record<string, string | undefined>)[error.code];
   if (sentence) return sentence;
   if (error.status === 429) {
     const wait = error.retryAfter ?? 1;

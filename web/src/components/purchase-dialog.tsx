@@ -143,7 +143,7 @@ function Sum({ effect }: { effect: Effect }) {
   );
 }
 
-const isInsufficient = (error: unknown) => error instanceof ApiError && error.code === 'insufficient_funds';
+const isInsufficient = (error: unknown) => error instanceof ApiError && error.is('insufficient_funds');
 
 /** That the money does not suffice, and by how much. */
 function shortage({ after, currency }: Effect): string {

@@ -198,7 +198,7 @@ function Password() {
           notifications.show({ message: 'Your password is changed; everywhere else you are logged out.' });
         },
         onError: (error) => {
-          const isWrong = error instanceof ApiError && error.code === 'invalid_credentials';
+          const isWrong = error instanceof ApiError && error.is('invalid_credentials');
           isWrong ? form.setFieldError('old', 'This is not your password') : showAtFields(form, error);
         },
       },
