@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     plan::Batch,
     store::{self, Store, Target},
-    view::Head,
 };
 
 /// Events that are applied in one act at most.
@@ -152,7 +151,6 @@ impl Applier {
         let mut place = match kept.take().filter(|place| place.token == token) {
             Some(place) => place,
             None => {
-                self.store.begin_rebuild(token).await?;
                 tracing::info!("the views are made anew from the log");
                 self.resume(token).await?
             }
@@ -181,9 +179,12 @@ impl Applier {
         Instant::now() < end && self.lease.token() == Some(token) && !self.shutdown.is_cancelled()
     }
 
-    /// Where the views are.
+    /// Where the views are; those that are made anew begin with nothing.
     async fn resume(&self, token: Token) -> Result<Place, Error> {
-        let head = self.store.head(self.target).await?.unwrap_or_else(|| Head::new(uuid::Uuid::nil()));
+        let head = match self.target {
+            Target::Current => self.store.begin(token).await?,
+            Target::Building => self.store.begin_rebuild(token).await?,
+        };
         let counts = self.counts.clone();
         let follower = Follower::resume(&*self.log, head.sequences, head.published_at, counts).await?;
         Ok(Place { token, follower, is_lost: false })

@@ -94,7 +94,7 @@ pub(crate) fn notifications((page, read): (Page, Read<Notices>)) -> pb::ListNoti
 }
 
 pub(crate) fn activity(listed: Listed) -> pb::Activity {
-    let Entry { number, id, kind, source, subject, version, time, data, .. } = listed.entry;
+    let Entry { number, id, kind, source, subject, version, time, data, is_excerpt, .. } = listed.entry;
     pb::Activity {
         number: number.unwrap_or(0),
         event_id: id.to_string(),
@@ -105,6 +105,7 @@ pub(crate) fn activity(listed: Listed) -> pb::Activity {
         time: Some(time::to_proto(time)),
         data: Box::<str>::from(data).into_string(),
         is_public: number.is_some(),
+        is_excerpt,
     }
 }
 

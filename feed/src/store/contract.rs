@@ -41,6 +41,8 @@ macro_rules! store_contract {
             what_is_given_up_is_free_at_once,
             a_source_that_left_some_out_is_followed,
             how_much_is_applied_is_known_to_all,
+            views_that_are_there_are_begun_with_as_they_are,
+            what_is_not_there_is_not_applied_to,
         ] }
         $crate::store::contract::store_contract! { @cases $fresh, rebuilds: [
             views_made_anew_equal_those_that_followed,
@@ -68,9 +70,11 @@ const EVE: Uuid = Uuid::from_u128(0xe7e);
 /// So long that it does not end in a test, however slow the machine.
 const LONG: Duration = Duration::from_secs(600);
 
-/// The lease.
+/// The lease; there are views then.
 async fn holder(store: &dyn Store) -> Token {
-    store.leases().acquire(TASKS, "test", LONG).await.expect("answers").expect("is free")
+    let token = store.leases().acquire(TASKS, "test", LONG).await.expect("answers").expect("is free");
+    store.begin(token).await.expect("begins");
+    token
 }
 
 /// What one source tells, in its order.

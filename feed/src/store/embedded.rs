@@ -19,7 +19,7 @@ use storage::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Error, ListPage, Notices, Read, Stats, Store, Target};
+use super::{Error, ListPage, Notices, Read, Stats, Store, Target, lost};
 use crate::{
     channel::Access,
     entry::Listed,
@@ -67,6 +67,10 @@ impl Store for Embedded {
 
     async fn check_write(&self) -> Result<(), storage::Error> {
         Ok(self.db.check_write().await?)
+    }
+
+    async fn begin(&self, token: Token) -> Result<Head, Error> {
+        self.db.write(move |connection| apply::begin(connection, token)).await
     }
 
     async fn head(&self, target: Target) -> Result<Option<Head>, Error> {
@@ -119,7 +123,7 @@ impl Store for Embedded {
         self.db.read(rebuild::is_due).await
     }
 
-    async fn begin_rebuild(&self, token: Token) -> Result<(), Error> {
+    async fn begin_rebuild(&self, token: Token) -> Result<Head, Error> {
         self.db.write(move |connection| rebuild::begin(connection, token)).await
     }
 

@@ -125,6 +125,9 @@ pub trait Store: Send + Sync + 'static {
 
     async fn check_write(&self) -> Result<(), storage::Error>;
 
+    /// How far the current views have come; makes an empty set where there is none.
+    async fn begin(&self, token: Token) -> Result<Head, Error>;
+
     /// How far a set of views has come; `None` where there is no such set.
     async fn head(&self, target: Target) -> Result<Option<Head>, Error>;
 
@@ -132,7 +135,7 @@ pub trait Store: Send + Sync + 'static {
     async fn progress(&self) -> Result<Read<()>, Error>;
 
     /// Applies the events that are new, all in one act with the position, and only while the lease is `token`'s. How many
-    /// that were. Makes the current set where there is none.
+    /// that were. An error where there is no such set: it was lost, and what was applied to it is to be applied anew.
     async fn apply(&self, token: Token, target: Target, batch: Arc<Batch>) -> Result<usize, Error>;
 
     /// Notes that everything is applied that the log had at this time.
@@ -163,7 +166,7 @@ pub trait Store: Send + Sync + 'static {
     async fn is_rebuild_due(&self) -> Result<bool, Error>;
 
     /// Begins with an empty set beside the current one. One that was begun before is gone.
-    async fn begin_rebuild(&self, token: Token) -> Result<(), Error>;
+    async fn begin_rebuild(&self, token: Token) -> Result<Head, Error>;
 
     /// Puts the new set in the place of the current one, if it has come as far. It has the epoch of that one where each
     /// entry for all has the number that it had there, else one of its own.
@@ -171,6 +174,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets some of what is left of former sets; how much that was.
     async fn sweep(&self) -> Result<usize, storage::Error>;
+}
+
+/// What was to be applied to is not there.
+fn lost() -> Error {
+    Error::Store(storage::Error::Unavailable("the views are not there any more".into()))
 }
 
 /// Redis where a URL is given, else `feed.db` in the data directory; an error where neither can be used. To be called in a

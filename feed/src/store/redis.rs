@@ -40,7 +40,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Error, ListPage, Notices, Read, Stats, Store, Target};
+use super::{Error, ListPage, Notices, Read, Stats, Store, Target, lost};
 use crate::{
     channel::{Access, Channel},
     entry::Listed,
@@ -80,15 +80,16 @@ if tonumber(redis.call('GET', KEYS[1] .. 'as_of') or 0) < tonumber(ARGV[2]) then
     redis.call('SET', KEYS[1] .. 'as_of', ARGV[2])
 end
 return 'done'";
-/// An empty set with the head ARGV[2].
+/// An empty set for ARGV[2], with the head ARGV[3]: of what is read where there is none, of what is made anew always.
 const BEGIN: &str = "
 if redis.call('HGET', KEYS[2], 'token') ~= ARGV[1] then return 'fenced' end
-local before = redis.call('GET', KEYS[1] .. 'building')
+local before = redis.call('GET', KEYS[1] .. ARGV[2])
+if ARGV[2] == 'current' and before then return 'done' end
 if before then redis.call('SADD', KEYS[1] .. 'former', before) end
 local id = redis.call('INCR', KEYS[1] .. 'ids')
-redis.call('SET', KEYS[1] .. 'building', id)
-redis.call('SET', KEYS[1] .. id .. ':head', ARGV[2])
-redis.call('DEL', KEYS[1] .. 'rebuild')
+redis.call('SET', KEYS[1] .. ARGV[2], id)
+redis.call('SET', KEYS[1] .. id .. ':head', ARGV[3])
+if ARGV[2] == 'building' then redis.call('DEL', KEYS[1] .. 'rebuild') end
 return 'done'";
 /// The user ARGV[1] has read up to ARGV[2], of the list ARGV[3]; how many are unread then.
 const MARK_READ: &str = "
@@ -170,6 +171,10 @@ impl Redis {
     ) -> Result<T, storage::Error> {
         use fred::error::ErrorKind::{InvalidArgument, InvalidCommand, NotFound, Parse, Protocol};
 
+        // Before the first connection fred would wait for one.
+        if !self.client.is_connected() {
+            return Err(storage::Error::Unavailable("there is no connection to Redis".into()));
+        }
         let options = Options { max_attempts: Some(1), fail_fast: true, timeout: Some(TIMEOUT), ..Options::default() };
         let evaluated = self.client.with_options(&options).eval(script, keys, arguments).await;
         evaluated.map_err(|error| match error.kind() {
@@ -249,6 +254,13 @@ impl Store for Redis {
         self.on_views::<i64>(CHECK_WRITE, Vec::new()).await.map(drop)
     }
 
+    async fn begin(&self, token: Token) -> Result<Head, Error> {
+        let arguments =
+            vec![token.0.to_string(), phase(Target::Current).to_owned(), encode(&Head::new(Uuid::new_v4()))?];
+        self.guarded(BEGIN, self.with_lease(), arguments).await?;
+        self.view(Target::Current, &[]).await?.head.ok_or_else(lost)
+    }
+
     async fn head(&self, target: Target) -> Result<Option<Head>, Error> {
         Ok(self.view(target, &[]).await?.head)
     }
@@ -261,14 +273,10 @@ impl Store for Redis {
         let needed = batch.channels();
         for _ in 0..TRIES {
             let View { id, kept, head, channels } = self.view(target, &needed).await?;
-            let head = match head {
-                Some(head) => head,
-                None if target == Target::Current => Head::new(Uuid::new_v4()),
-                None => {
-                    // Somebody has thrown it away; unless that is somebody else's business now.
-                    self.caught_up(token, DateTime::UNIX_EPOCH).await?;
-                    return Err(storage::Error::Unavailable("there are no views to be made anew".into()).into());
-                }
+            let Some(head) = head else {
+                // Unless that is somebody else's business now.
+                self.caught_up(token, DateTime::UNIX_EPOCH).await?;
+                return Err(lost());
             };
             let plan = batch.plan(head, channels);
             let as_of = plan.head.published_at.filter(|_| target == Target::Current);
@@ -328,9 +336,11 @@ impl Store for Redis {
         Ok(self.on_views::<i64>(IS_DUE, Vec::new()).await? > 0)
     }
 
-    async fn begin_rebuild(&self, token: Token) -> Result<(), Error> {
-        let arguments = vec![token.0.to_string(), encode(&Head::new(Uuid::new_v4()))?];
-        self.guarded(BEGIN, self.with_lease(), arguments).await.map(drop)
+    async fn begin_rebuild(&self, token: Token) -> Result<Head, Error> {
+        let head = Head::new(Uuid::new_v4());
+        let arguments = vec![token.0.to_string(), phase(Target::Building).to_owned(), encode(&head)?];
+        self.guarded(BEGIN, self.with_lease(), arguments).await?;
+        Ok(head)
     }
 
     async fn switch(&self, token: Token) -> Result<bool, Error> {
@@ -424,6 +434,26 @@ mod tests {
     }
 
     store_contract!(fresh);
+
+    #[tokio::test]
+    async fn who_asks_a_redis_that_is_not_there_is_told_so_at_once() {
+        // A port that is somebody's and that nobody listens on.
+        let taken = tokio::net::TcpSocket::new_v4().expect("a socket");
+        taken.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let url = format!("redis://{}", taken.local_addr().expect("bound"));
+        let redis = Redis::connect(&url, "feed-test:").expect("a URL");
+        let asked = async {
+            for _ in 0..3 {
+                let page = Page { page: 1, limit: 1 };
+                assert!(matches!(redis.check_read().await, Err(storage::Error::Unavailable(_))));
+                let read = redis.page(List::All, page).await;
+                assert!(matches!(read, Err(Error::Store(storage::Error::Unavailable(_)))), "{read:?}");
+                let applied = redis.apply(Token(1), Target::Current, Arc::new(Batch::new(Vec::new()))).await;
+                assert!(matches!(applied, Err(Error::Store(storage::Error::Unavailable(_)))), "{applied:?}");
+            }
+        };
+        tokio::time::timeout(TIMEOUT, asked).await.expect("nobody waits for it");
+    }
 
     #[tokio::test]
     async fn a_bad_url_is_named_and_not_shown() {

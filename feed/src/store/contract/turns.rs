@@ -58,12 +58,14 @@ pub(crate) async fn who_was_frozen_past_the_lease_applies_nothing(fresh: &Fresh)
         let refused = store.apply(frozen, target, Arc::new(Batch::new(told.clone()))).await;
         assert!(matches!(refused, Err(Error::Fenced(_))), "{refused:?}");
     }
+    assert!(matches!(store.begin(frozen).await, Err(Error::Fenced(_))));
     assert!(matches!(store.caught_up(frozen, time::now()).await, Err(Error::Fenced(_))));
     assert!(matches!(store.begin_rebuild(frozen).await, Err(Error::Fenced(_))));
     assert!(matches!(store.switch(frozen).await, Err(Error::Fenced(_))));
     assert!(!one.renew(TASKS, frozen, LONG).await.expect("answers"));
     one.release(TASKS, frozen).await.expect("answers");
     assert_eq!(page(store, List::All).await.total, 0);
+    store.begin(holder).await.expect("begins");
     assert_eq!(apply(&*fresh.other, holder, told).await, 1);
 }
 
@@ -105,4 +107,27 @@ pub(crate) async fn how_much_is_applied_is_known_to_all(fresh: &Fresh) {
     assert_eq!(fresh.other.progress().await.expect("reads").as_of, Some(later), "it never goes back");
     let page = fresh.other.page(List::All, Page { page: 1, limit: 1 }).await.expect("reads");
     assert_eq!((page.as_of, page.head.sequences.last("/accounts")), (Some(later), Some(1)));
+}
+
+pub(crate) async fn views_that_are_there_are_begun_with_as_they_are(fresh: &Fresh) {
+    let store = &*fresh.store;
+    let (token, mut accounts) = (holder(store).await, Teller::default());
+    let empty = store.begin(token).await.expect("begins");
+    assert_eq!((empty.position, empty.published_at), (0, None));
+    apply(store, token, vec![accounts.registers(ADA)]).await;
+    let head = fresh.other.begin(token).await.expect("begins");
+    assert_eq!((head.position, head.epoch), (1, empty.epoch));
+    assert_eq!(store.head(Target::Current).await.expect("reads"), Some(head));
+}
+
+pub(crate) async fn what_is_not_there_is_not_applied_to(fresh: &Fresh) {
+    let store = &*fresh.store;
+    let token = store.leases().acquire(TASKS, "test", LONG).await.expect("answers").expect("is free");
+    // As after a store was emptied: what comes now is not all that there ever was.
+    let batch = Arc::new(Batch::new(vec![Teller::default().registers(ADA)]));
+    for target in [Target::Current, Target::Building] {
+        let refused = store.apply(token, target, Arc::clone(&batch)).await;
+        assert!(matches!(refused, Err(Error::Store(storage::Error::Unavailable(_)))), "{refused:?}");
+        assert!(store.head(target).await.expect("reads").is_none());
+    }
 }

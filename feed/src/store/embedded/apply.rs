@@ -44,12 +44,7 @@ pub(super) fn fence(c: &mut SqliteConnection, token: Token) -> Result<(), Error>
 
 pub(super) fn apply(c: &mut SqliteConnection, token: Token, target: Target, batch: &Batch) -> Result<usize, Error> {
     fence(c, token)?;
-    let view = match read::view(c, target)? {
-        Some(view) => view,
-        None if target == Target::Current => begin(c, target)?,
-        // Somebody has thrown it away.
-        None => return Err(storage::Error::Unavailable("there are no views to be made anew".into()).into()),
-    };
+    let view = read::view(c, target)?.ok_or_else(super::lost)?;
     let known = read::channels(c, view.id, &batch.channels())?;
     let plan = batch.plan(view.head, known);
     if plan.applied > 0 {
@@ -61,12 +56,20 @@ pub(super) fn apply(c: &mut SqliteConnection, token: Token, target: Target, batc
     Ok(plan.applied)
 }
 
+pub(super) fn begin(c: &mut SqliteConnection, token: Token) -> Result<Head, Error> {
+    fence(c, token)?;
+    match read::view(c, Target::Current)? {
+        Some(view) => Ok(view.head),
+        None => begin_set(c, Target::Current),
+    }
+}
+
 /// An empty set, in an epoch of its own.
-pub(super) fn begin(c: &mut SqliteConnection, target: Target) -> Result<read::View, Error> {
+pub(super) fn begin_set(c: &mut SqliteConnection, target: Target) -> Result<Head, Error> {
     let head = Head::new(Uuid::new_v4());
     let values = (views::phase.eq(read::phase(target)), views::head.eq(encode(&head)?));
-    let id = diesel::insert_into(views::table).values(values).returning(views::id).get_result(c)?;
-    Ok(read::View { id, head })
+    diesel::insert_into(views::table).values(values).execute(c)?;
+    Ok(head)
 }
 
 pub(super) fn encode<T: serde::Serialize>(value: &T) -> Result<String, Error> {

@@ -9,11 +9,11 @@ use storage::{lease::Token, sweep::BATCH};
 
 use super::{
     Error, Target,
-    apply::{begin as begin_set, encode, fence, mark, number},
+    apply::{begin_set, encode, fence, mark, number},
     read,
     schema::{marks, views},
 };
-use crate::view::List;
+use crate::view::{Head, List};
 
 /// The name of the mark that the views are to be made anew.
 const REBUILD: &str = "rebuild";
@@ -50,12 +50,11 @@ pub(super) fn is_due(c: &mut SqliteConnection) -> Result<bool, Error> {
     Ok(marked + begun > 0)
 }
 
-pub(super) fn begin(c: &mut SqliteConnection, token: Token) -> Result<(), Error> {
+pub(super) fn begin(c: &mut SqliteConnection, token: Token) -> Result<Head, Error> {
     fence(c, token)?;
     diesel::delete(marks::table.find(REBUILD)).execute(c)?;
     diesel::delete(views::table.filter(views::phase.eq(read::phase(Target::Building)))).execute(c)?;
-    begin_set(c, Target::Building)?;
-    Ok(())
+    begin_set(c, Target::Building)
 }
 
 pub(super) fn switch(c: &mut SqliteConnection, token: Token) -> Result<bool, Error> {

@@ -1,7 +1,7 @@
 -- Applies a plan to a set of views, in one act.
 --
 -- KEYS[1]: the lease. ARGV: what all keys begin with; the lease's number; `current` or `building`; the set's id and its head
--- as the plan was made for them, empty where there is none; its head with the plan; what the log had that is applied,
+-- as the plan was made for them; its head with the plan; what the log had that is applied,
 -- microseconds, empty where that is not to be noted; the plan, JSON.
 --
 -- Gives `done`, `fenced` where the lease is another's by now, `changed` where the set is not what the plan was made for.
@@ -12,10 +12,7 @@ end
 if (redis.call('GET', prefix .. phase) or '') ~= id then
     return 'changed'
 end
-if id == '' then
-    id = redis.call('INCR', prefix .. 'ids')
-    redis.call('SET', prefix .. phase, id)
-elseif redis.call('GET', prefix .. id .. ':head') ~= before then
+if redis.call('GET', prefix .. id .. ':head') ~= before then
     return 'changed'
 end
 local view = prefix .. id .. ':'
