@@ -47,6 +47,9 @@ pub(crate) async fn who_was_frozen_past_the_lease_applies_nothing(fresh: &Fresh)
     let frozen = one.acquire(TASKS, "one", short).await.expect("answers").expect("is free");
     assert_eq!(one.acquire(TASKS, "three", LONG).await.expect("answers"), None, "it is somebody's");
     let told = vec![accounts.registers(ADA)];
+    // While nobody else has it, it goes on.
+    store.begin(frozen).await.expect("has it");
+    store.begin_rebuild(frozen).await.expect("has it");
     let holder = loop {
         if let Some(token) = other.acquire(TASKS, "other", LONG).await.expect("answers") {
             break token;
@@ -65,7 +68,6 @@ pub(crate) async fn who_was_frozen_past_the_lease_applies_nothing(fresh: &Fresh)
     assert!(!one.renew(TASKS, frozen, LONG).await.expect("answers"));
     one.release(TASKS, frozen).await.expect("answers");
     assert_eq!(page(store, List::All).await.total, 0);
-    store.begin(holder).await.expect("begins");
     assert_eq!(apply(&*fresh.other, holder, told).await, 1);
 }
 
