@@ -171,7 +171,8 @@ impl Postgres {
 
     /// Ends when somebody has appended something; false where the connection on which others say so broke.
     async fn woken(&self, connection: &mut AsyncPgConnection) -> bool {
-        let mut signals = pin!(connection.notifications_stream());
+        // Looked at again after its end, which a connection that broke before comes to at once.
+        let mut signals = pin!(connection.notifications_stream().fuse());
         tokio::select! {
             () = self.signal.here.notified() => true,
             signal = signals.next() => {
@@ -313,6 +314,30 @@ mod tests {
                 return;
             }
             assert!(begin.elapsed() < PATIENCE, "nobody listens");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_was_awake_when_that_connection_broke_gets_another_too() {
+        let database = Database::create().await;
+        let (one, other) = (open(&database), open(&database));
+        let sleep = |patience| {
+            let sleeper = Arc::clone(&one);
+            tokio::spawn(async move { sleeper.sleep(Duration::from_secs(patience)).await })
+        };
+        let slept = sleep(600);
+        asleep(&other).await;
+        one.wake();
+        tokio::time::timeout(PATIENCE, slept).await.expect("wakes").expect("no panic");
+        // A signal, and after it the end: the first of the two sleeps takes both.
+        let mut connection = other.connection().await.expect("connects");
+        connection.batch_execute("SELECT pg_notify('outbox_' || current_schema(), '')").await.expect("signals");
+        drop(connection);
+        database.terminate().await;
+        let begin = Instant::now();
+        while one.signal.listener.lock().await.is_some() {
+            tokio::time::timeout(PATIENCE, sleep(1)).await.expect("wakes").expect("no panic");
+            assert!(begin.elapsed() < PATIENCE, "the broken connection is kept");
         }
     }
 }
