@@ -62,12 +62,16 @@ impl Scratch {
     }
 
     async fn unprepared_through(&self, proxy: &Proxy) -> Mongo {
+        Mongo::on(self.settings_through(proxy).await, &opening(1_000)).expect("connects")
+    }
+
+    async fn settings_through(&self, proxy: &Proxy) -> ClientOptions {
         let mut settings = self.settings().await;
         settings.hosts = vec![ServerAddress::parse(proxy.address.to_string()).expect("an address")];
         settings.server_selection_timeout = Some(Duration::from_millis(300));
         // What it says of its replica set would lead past the proxy.
         (settings.direct_connection, settings.repl_set_name) = (Some(true), None);
-        Mongo::on(settings, &opening(1_000)).expect("connects")
+        settings
     }
 }
 

@@ -39,6 +39,7 @@ fn updated(command: &Document, collection: &str) -> Option<Bson> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_stays_locked_stops_nobody_but_those_who_want_it() {
+    const CONNECTIONS: u32 = 3;
     let scratch = Scratch::new();
     let (seller, store) = (user("seller"), scratch.store(1_000).await);
     let locked = sell(&store, &seller, usd(1)).await;
@@ -54,9 +55,11 @@ async fn a_document_that_stays_locked_stops_nobody_but_those_who_want_it() {
         conflicts.then(write_conflict)
     })
     .await;
-    let store = scratch.through(&proxy).await;
+    let mut settings = scratch.settings_through(&proxy).await;
+    settings.max_pool_size = Some(CONNECTIONS);
+    let store = prepared(Mongo::on(settings, &opening(1_000)).expect("connects")).await;
     // More than there are connections, so that those would not do if each kept one.
-    let buyers: Vec<_> = (0..40).map(|n| user(&format!("buyer-{n}"))).collect();
+    let buyers: Vec<_> = (0..2 * CONNECTIONS).map(|n| user(&format!("buyer-{n}"))).collect();
     let purchases = join_all(buyers.iter().map(|buyer| store.purchase(attempt(buyer, &locked, None))));
     let mut purchases = std::pin::pin!(purchases);
     let bystanders = async {
@@ -74,7 +77,11 @@ async fn a_document_that_stays_locked_stops_nobody_but_those_who_want_it() {
         assert_eq!(kernel::Error::from(outcome.expect_err("is locked")).kind(), Kind::Unavailable);
     }
     // The driver aborts what was cut off at its deadline in the background, and the stand-in shows it until then.
-    let aborted = async { while !store.audit().await.expect("audit").is_empty() {} };
+    let aborted = async {
+        while !store.audit().await.expect("audit").is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
     tokio::time::timeout(Duration::from_secs(20), aborted).await.expect("is sound");
     assert_sound(&store).await;
 }
