@@ -14,7 +14,11 @@ use mongodb::{
     options::{ReadConcern, TransactionOptions, WriteConcern},
 };
 
-use storage::mongo::is_duplicate_key;
+use events::event::Invalid;
+use storage::{
+    mongo::{append, is_duplicate_key},
+    outbox::Message,
+};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::{Collections, DEADLINE, Error};
@@ -59,6 +63,12 @@ impl From<error::Error> for Halt {
 impl From<Error> for Halt {
     fn from(error: Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<Invalid> for Halt {
+    fn from(error: Invalid) -> Self {
+        Self::Store(error.into())
     }
 }
 
@@ -137,6 +147,11 @@ impl Transactions {
 }
 
 impl Act<'_> {
+    /// Keeps what is told of it.
+    pub(super) async fn tell(&mut self, messages: &[Message]) -> Result<(), Halt> {
+        Ok(append(&self.collections.database, &mut self.session, messages).await?)
+    }
+
     async fn commit(&mut self) -> Result<(), Halt> {
         loop {
             match self.session.commit_transaction().await {
