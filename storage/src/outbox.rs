@@ -108,7 +108,7 @@ impl From<crate::sqlite::Error> for Error {
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
     /// Gives the next numbers to `most` messages that have none, oldest first, and before any of them to those of the same
-    /// subject with a lower version. How many it were.
+    /// subject with a lower version. How many it were. It writes only where there are any.
     async fn stamp(&self, token: Token, most: usize) -> Result<usize, Error>;
 
     /// The next `most` messages that are numbered and not noted as sent, by their numbers.

@@ -217,7 +217,14 @@ impl MongoOutbox {
 #[async_trait]
 impl Outbox for MongoOutbox {
     async fn stamp(&self, token: Token, most: usize) -> Result<usize, Error> {
-        bounded(self.change(token, Change::Stamp { most })).await
+        bounded(async {
+            self.readiness.ready().await.map_err(crate::Error::from)?;
+            match self.messages.find_one(doc! { "sequence": NONE }).await.map_err(crate::Error::from)? {
+                Some(_) => self.change(token, Change::Stamp { most }).await,
+                None => Ok(0),
+            }
+        })
+        .await
     }
 
     async fn unsent(&self, most: usize) -> Result<Vec<Stamped>, crate::Error> {
