@@ -6,14 +6,24 @@
 /// stays under 256 KiB.
 pub const PAGE_BYTES: usize = 208 * 1024;
 
+/// What a byte of text takes as JSON at most: `\u001f`.
+const WIDEST: usize = 6;
 /// What stands at the end of a text that was cut.
 const ELLIPSIS: &str = "…";
 
+/// Tells how many bytes of JSON a text has: [`json_bytes`], or what it has at most.
+pub type Measure = fn(&str) -> usize;
+
 /// Cuts the longest entries until all together have [`PAGE_BYTES`]: `bytes` tells how many an entry has, `cut` takes texts
 /// from it until it has at most so many, and marks it. An entry that is alone is never cut.
-pub fn fit<E>(entries: &mut [E], bytes: impl Fn(&E) -> usize, cut: impl Fn(&mut E, usize)) {
-    let sizes: Vec<_> = entries.iter().map(bytes).collect();
-    if entries.len() < 2 || sizes.iter().sum::<usize>() <= PAGE_BYTES {
+pub fn fit<E>(entries: &mut [E], bytes: impl Fn(&E, Measure) -> usize, cut: impl Fn(&mut E, usize)) {
+    // What most pages have is so little that nothing need be counted.
+    let at_most: Measure = |text| WIDEST * text.len();
+    if entries.len() < 2 || entries.iter().map(|entry| bytes(entry, at_most)).sum::<usize>() <= PAGE_BYTES {
+        return;
+    }
+    let sizes: Vec<_> = entries.iter().map(|entry| bytes(entry, json_bytes)).collect();
+    if sizes.iter().sum::<usize>() <= PAGE_BYTES {
         return;
     }
     let most = level(sizes.clone(), PAGE_BYTES);
@@ -108,10 +118,14 @@ mod tests {
     }
 
     fn fit(entries: &mut [Entry]) {
-        super::fit(entries, Entry::bytes, |entry, bytes| {
-            truncate(&mut entry.0, bytes);
-            entry.1 = true;
-        });
+        super::fit(
+            entries,
+            |entry, measure| measure(&entry.0),
+            |entry, bytes| {
+                truncate(&mut entry.0, bytes);
+                entry.1 = true;
+            },
+        );
     }
 
     fn page(lengths: &[usize]) -> Vec<Entry> {

@@ -4,7 +4,7 @@
 use bson::oid::ObjectId;
 use kernel::{
     Currency, Error, Money, Page, PageInfo,
-    excerpt::{self, json_bytes},
+    excerpt::{self, Measure, json_bytes},
     money::ParseMoneyError,
     validate::Violations,
 };
@@ -213,18 +213,18 @@ fn to_item(item: Item) -> pb::Item {
 }
 
 /// Bytes of a listing as JSON, its numbers, ids and times at their longest.
-fn item_bytes(item: &pb::Item) -> usize {
+fn item_bytes(item: &pb::Item, measure: Measure) -> usize {
     const FRAME: usize = 400;
-    let tags: usize = item.tags.iter().map(|tag| json_bytes(tag) + r#""","#.len()).sum();
-    FRAME + json_bytes(&item.name) + json_bytes(&item.description) + tags
+    let tags: usize = item.tags.iter().map(|tag| measure(tag) + r#""","#.len()).sum();
+    FRAME + measure(&item.name) + measure(&item.description) + tags
 }
 
 /// The description first, then the last tags.
 fn cut_item(item: &mut pb::Item, bytes: usize) {
-    let excess = item_bytes(item).saturating_sub(bytes);
+    let excess = item_bytes(item, json_bytes).saturating_sub(bytes);
     let description = json_bytes(&item.description).saturating_sub(excess);
     excerpt::truncate(&mut item.description, description);
-    while item_bytes(item) > bytes && item.tags.pop().is_some() {}
+    while item_bytes(item, json_bytes) > bytes && item.tags.pop().is_some() {}
     item.is_excerpt = true;
 }
 

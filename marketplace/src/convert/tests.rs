@@ -201,7 +201,7 @@ fn a_page_of_the_longest_listings_is_cut_and_one_is_whole() {
     let mut items = vec![item.clone(); 100];
     items[7] = pb::Item { description: "short".to_owned(), ..Default::default() };
     excerpt::fit(&mut items, item_bytes, cut_item);
-    assert!(items.iter().map(item_bytes).sum::<usize>() <= excerpt::PAGE_BYTES);
+    assert!(items.iter().map(|item| item_bytes(item, json_bytes)).sum::<usize>() <= excerpt::PAGE_BYTES);
     assert!(items[0].is_excerpt && items[0].name == item.name && items[0].tags.len() < 20);
     assert!(!items[7].is_excerpt && items[7].description == "short");
     let mut one = vec![item.clone()];
