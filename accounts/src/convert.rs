@@ -2,7 +2,7 @@
 
 use kernel::{
     Error,
-    excerpt::{self, json_bytes},
+    excerpt::{self, Measure, json_bytes},
     validate::Violations,
     word::UnknownWord,
 };
@@ -154,13 +154,13 @@ fn to_user(account: Account) -> pb::User {
 /// Bytes of a user as JSON but for its texts: names of fields, id, time.
 const FRAME: usize = 250;
 
-fn user_bytes(user: &pb::User) -> usize {
+fn user_bytes(user: &pb::User, measure: Measure) -> usize {
     let texts = [&user.username, &user.first_name, &user.last_name, &user.bio];
-    FRAME + texts.into_iter().map(|text| json_bytes(text)).sum::<usize>()
+    FRAME + texts.into_iter().map(|text| measure(text)).sum::<usize>()
 }
 
 fn cut_bio(user: &mut pb::User, bytes: usize) {
-    let excess = user_bytes(user).saturating_sub(bytes);
+    let excess = user_bytes(user, json_bytes).saturating_sub(bytes);
     let bio = json_bytes(&user.bio).saturating_sub(excess);
     excerpt::truncate(&mut user.bio, bio);
 }
@@ -195,7 +195,7 @@ mod tests {
         };
         let page = users((0..MAX_BATCH).map(longest).collect());
         assert_eq!(page.users.len(), MAX_BATCH);
-        assert!(page.users.iter().map(user_bytes).sum::<usize>() <= PAGE_BYTES);
+        assert!(page.users.iter().map(|user| user_bytes(user, json_bytes)).sum::<usize>() <= PAGE_BYTES);
         assert!(page.users.iter().all(|user| user.bio.ends_with('…')));
         let few = users(vec![longest(1), longest(2)]);
         assert!(few.users.iter().all(|user| user.bio.chars().count() == 2000), "they are not cut");

@@ -71,7 +71,9 @@ impl Drop for Proxy {
 /// Of each transaction whether it was aborted: by its session, and its number there. A command has it to read until it is
 /// answered, an abort has it to write.
 #[derive(Default)]
-struct Transactions(std::sync::Mutex<HashMap<(Vec<u8>, i64), Arc<RwLock<bool>>>>);
+struct Transactions(std::sync::Mutex<HashMap<TransactionId, Arc<RwLock<bool>>>>);
+
+type TransactionId = (Vec<u8>, i64);
 
 impl Transactions {
     /// The one that `command` is of.
