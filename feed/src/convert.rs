@@ -125,7 +125,7 @@ fn activity(listed: Listed) -> pb::Activity {
 fn view<T>(read: &Read<T>) -> pb::View {
     let head = &read.head;
     pb::View {
-        epoch: head.epoch.to_string(),
+        epoch: if head.epoch.is_nil() { String::new() } else { head.epoch.to_string() },
         number: head.number,
         position: head.position,
         sequences: head.sequences.iter().map(|(source, last)| (source.to_owned(), last)).collect(),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 /// How far a set of views has come: kept with them, and written in one act with each change of them.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Head {
-    /// Of the numbers in it.
+    /// Of the numbers in it; nil where there are no views yet.
     pub epoch: Uuid,
     /// Events that were applied.
     pub position: u64,

@@ -23,12 +23,12 @@ use crate::{
     view::List,
 };
 
-/// Between two messages at least; and how often what another process has applied is looked for.
+/// Between two messages at least, but after a full one; and how often what another process has applied is looked for.
 const PACE: Duration = Duration::from_millis(50);
 /// Between two messages at most, so that who watches sees that it is live, and how far the views are behind.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Entries in one message at most.
-pub(crate) const BATCH: u64 = 256;
+/// Entries in one message at most: a page of the longest.
+pub(crate) const BATCH: u64 = 100;
 
 /// What somebody is told next.
 #[derive(Debug)]
@@ -69,6 +69,8 @@ struct Watcher {
     at: Option<(Uuid, u64)>,
     /// When the last message was sent, and how far the views were then.
     sent: Option<(Instant, u64)>,
+    /// There was more than fits into it.
+    was_full: bool,
     is_over: bool,
 }
 
@@ -80,7 +82,8 @@ pub(crate) fn watch(
     shutdown: CancellationToken,
 ) -> impl Stream<Item = Result<pb::WatchResponse, Status>> + Send {
     let news = store.news();
-    let watcher = Watcher { store, log, news, shutdown: shutdown.clone(), at: from, sent: None, is_over: false };
+    let watcher =
+        Watcher { store, log, news, shutdown: shutdown.clone(), at: from, sent: None, was_full: false, is_over: false };
     stream::unfold(watcher, |mut watcher| async {
         let shutdown = watcher.shutdown.clone();
         let message = shutdown.run_until_cancelled(watcher.next()).await??;
@@ -93,7 +96,7 @@ impl Watcher {
         if self.is_over {
             return None;
         }
-        if let Some((sent, _)) = self.sent {
+        if let Some((sent, _)) = self.sent.filter(|_| !self.was_full) {
             sleep_until(sent + PACE).await;
         }
         loop {
@@ -112,6 +115,7 @@ impl Watcher {
             if is_due || read.found.reset || !read.found.entries.is_empty() {
                 self.at = Some((read.head.epoch, read.found.number));
                 self.sent = Some((now, position));
+                self.was_full = read.found.number < read.head.number;
                 return Some(Ok(convert::watched(read, self.log)));
             }
             // The sender lives as long as the store does, which is ours.
