@@ -74,7 +74,7 @@ pub const SERVICES: &[Service] = &[
         program: Program {
             name: "marketplace",
             store: "MONGODB_URI",
-            environment: &["JWKS", "OPENING_BALANCE", "DEPOSIT_LIMIT", "IDEMPOTENCY_TTL"],
+            environment: &["JWKS", "OPENING_BALANCE", "DEPOSIT_LIMIT", "IDEMPOTENCY_TTL", "AMQP_URL", "OUTBOX_KEEP"],
         },
         ports: &[3001, 3002, 3003],
         grpc: marketplace::SERVICE,
@@ -188,8 +188,8 @@ fn accounts(site: &Site, listener: TcpListener, name: String, stop: Cancellation
 }
 
 fn marketplace(site: &Site, listener: TcpListener, name: String, stop: CancellationToken) -> Serving {
-    let items = Arc::clone(&site.stores.items);
-    verifying(site, |verifier| marketplace::serve(listener, name, items, verifier, stop))
+    let (items, publisher) = (Arc::clone(&site.stores.items), site.publisher.clone());
+    verifying(site, |verifier| marketplace::serve(listener, name, items, publisher, verifier, stop))
 }
 
 fn discourse(site: &Site, listener: TcpListener, name: String, stop: CancellationToken) -> Serving {

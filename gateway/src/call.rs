@@ -8,7 +8,6 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderValue, header, request::Parts},
 };
-use kernel::Caller;
 use runtime::{context::Context, identity::Claims};
 use tonic::Request;
 
@@ -57,8 +56,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OpenCall {
 /// An authenticated call: an [`OpenCall`] whose caller is known.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    pub caller: Caller,
-    /// What the token says.
+    /// What the token says, and so who calls.
     pub claims: Arc<Claims>,
     call: OpenCall,
 }
@@ -77,6 +75,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let call = OpenCall::of(parts);
         let claims = Arc::clone(call.context.claims()?);
-        Ok(Self { caller: claims.caller(), claims, call })
+        Ok(Self { claims, call })
     }
 }

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use clap::Args;
 use ipnet::IpNet;
-use kernel::Secret;
+use kernel::{Secret, time::seconds};
 use runtime::server::Limits;
 use upstream::ReplicaAddress;
 
@@ -146,14 +146,6 @@ impl Options {
             proxies: self.trusted_proxies.clone().into(),
             ..Limits::default()
         }
-    }
-}
-
-/// A whole number of seconds in a range.
-fn seconds<const MIN: u64, const MAX: u64>(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) if (MIN..=MAX).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!("must be a whole number of seconds, {MIN} to {MAX}")),
     }
 }
 

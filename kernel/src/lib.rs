@@ -9,7 +9,7 @@
 //! | what makes a call safe to repeat | [`idempotency`] |
 //! | who calls | [`caller`] |
 //! | values that are not for logs | [`secret`] |
-//! | the present moment | [`time`] |
+//! | the present moment, settings in seconds | [`time`] |
 //! | when tokens end, whatever happens to the wall clock | [`clock`] |
 //! | settings that this build cannot follow | [`not_built_in`] |
 //! | how busy a store's connections are | [`pool`] |

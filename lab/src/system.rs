@@ -7,6 +7,7 @@ use capsim::{
     catalogue::{self, GATEWAY, REPLICAS, SERVICES, Service, Site, Stores},
     config::Databases,
 };
+use events::SharedLog;
 use kernel::Clock;
 use runtime::identity::SigningKeys;
 use storage::DataDir;
@@ -25,6 +26,9 @@ const PASSWORD_ROUNDS: u32 = 1000;
 
 /// What [`capsim`] writes into its directory once it serves: JSON, with the address of everything.
 pub const READY_FILE: &str = "ready.json";
+
+/// The data directory of processes that stand on databases, in the directory of their logs.
+pub const DATA: &str = "data";
 
 /// What all processes of a system are told.
 #[derive(Clone, Debug)]
@@ -113,7 +117,8 @@ pub struct System {
 }
 
 impl System {
-    /// Starts gateways and replicas as processes of their own, whose logs are in a directory. Waits for nothing.
+    /// Starts gateways and replicas as processes of their own, whose logs are in a directory, and the log of events in
+    /// [`DATA`] of it. Waits for nothing.
     pub fn processes(gateways: usize, settings: &Settings, logs: &Path, wiring: &mut impl Wiring) -> Self {
         let mut services = Vec::new();
         for service in SERVICES {
@@ -127,12 +132,12 @@ impl System {
     }
 
     /// Starts a gateway and replicas as tasks of this process, on embedded stores in a directory, as `capsim` does. What
-    /// keeps the money comes beside it.
-    pub async fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger) {
+    /// keeps the money comes beside it, and the log of events.
+    pub async fn embedded(settings: &Settings, data: &Path) -> (Self, Ledger, SharedLog) {
         let data = DataDir::open(data, false).unwrap();
         let stores = Stores::open(&Databases::default(), &data, &settings.economy).await.unwrap();
         let publisher = events::options::Options::default().publisher("lab", || Ok(data)).unwrap();
-        let ledger = Arc::clone(&stores.items);
+        let (ledger, log) = (Arc::clone(&stores.items), Arc::clone(&publisher.log));
         let mut site = Site {
             stores,
             publisher,
@@ -150,7 +155,7 @@ impl System {
             site.accounts = services[0].addresses();
         }
         let gateway = embedded_gateway(settings, &services);
-        (Self { gateways: vec![gateway], services }, ledger)
+        (Self { gateways: vec![gateway], services }, ledger, log)
     }
 
     /// Every server.
@@ -208,7 +213,7 @@ fn process<'a>(
 ) -> Server {
     let mut environment = wiring.store(&name, StoreKind::told_by(program.store));
     // The embedded log is of all.
-    environment.push(("DATA_DIR".to_owned(), logs.join("data").display().to_string()));
+    environment.push(("DATA_DIR".to_owned(), logs.join(DATA).display().to_string()));
     environment.push(("SHARED_DATA".to_owned(), true.to_string()));
     for Replicas { service, servers } in called {
         let addresses: Vec<_> = servers.iter().map(|to| wiring.server(&name, to).to_string()).collect();

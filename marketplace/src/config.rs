@@ -27,6 +27,8 @@ pub struct Config {
 
     #[command(flatten)]
     pub storage: storage::data_dir::Options,
+    #[command(flatten)]
+    pub events: events::options::Options,
 
     #[command(flatten)]
     pub identity: upstream::IdentityOptions,

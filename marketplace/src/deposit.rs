@@ -27,6 +27,8 @@ pub struct Deposit {
     pub amount: Money,
     pub entry: Entry,
     pub claim: Option<Claim>,
+    /// The trace that goes on in whoever hears of it.
+    pub traceparent: Option<String>,
 }
 
 /// What a user has deposited of one currency, and on which day: a store keeps one for each.
@@ -53,11 +55,11 @@ impl From<DepositError> for Error {
 }
 
 impl Deposit {
-    /// One of an id of its own.
+    /// One of an id of its own, in no trace.
     pub fn new(owner: Caller, amount: Money, claim: Option<Claim>, at: DateTime<Utc>) -> Self {
         let accounts = (TREASURY, &*owner.id.to_string());
         let entry = Entry::transfer(EntryKind::Deposit, id::next().to_hex(), at, accounts, [amount]);
-        Self { owner, amount, entry, claim }
+        Self { owner, amount, entry, claim, traceparent: None }
     }
 
     pub fn at(&self) -> DateTime<Utc> {
@@ -89,7 +91,8 @@ pub async fn make(
 ) -> Result<WalletEntry, Error> {
     let owner = context.caller.clone();
     let claim = key.map(|key| Claim::new(owner.id, RPC, key, &amount));
-    let deposit = Deposit::new(owner, amount, claim, time::now());
+    let traceparent = context.traceparent().map(str::to_owned);
+    let deposit = Deposit { traceparent, ..Deposit::new(owner, amount, claim, time::now()) };
     Ok(store.deposit(deposit).instrument(trace::store(store.backend(), "deposits.make")).await??)
 }
 

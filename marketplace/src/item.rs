@@ -42,6 +42,17 @@ pub struct Item {
     pub tags: Vec<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// One more with each change.
+    #[serde(default = "first_version")]
+    pub version: i64,
+}
+
+/// Of each thing that is new.
+pub const FIRST_VERSION: i64 = 1;
+
+/// For what was kept before things had versions.
+pub(crate) fn first_version() -> i64 {
+    FIRST_VERSION
 }
 
 /// Who sells an item.
@@ -96,7 +107,25 @@ impl NewItem {
             tags,
             created_at: now,
             updated_at: now,
+            version: FIRST_VERSION,
         }
+    }
+}
+
+/// A listing as it reaches the store.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    pub seller: Caller,
+    pub item: Item,
+    pub claim: Option<Claim>,
+    /// The trace that goes on in whoever hears of it.
+    pub traceparent: Option<String>,
+}
+
+impl Listing {
+    /// One that is in no trace.
+    pub fn new(seller: Caller, item: Item, claim: Option<Claim>) -> Self {
+        Self { seller, item, claim, traceparent: None }
     }
 }
 
@@ -221,11 +250,12 @@ pub async fn create(
     context: &Context<Caller>,
     (new, key): (NewItem, Option<Key>),
 ) -> Result<Item, Error> {
-    let seller = &context.caller;
+    let seller = context.caller.clone();
     let claim = key.map(|key| Claim::new(seller.id, CREATE, key, &new));
     let item = new.listed(seller.id, time::now());
     let id = item.id;
-    let created = store.create_item(seller, item, claim);
+    let traceparent = context.traceparent().map(str::to_owned);
+    let created = store.create_item(Listing { seller, item, claim, traceparent });
     let item = created.instrument(trace::store(store.backend(), "items.create")).await?;
     if item.id == id {
         economy.listed(item.category);

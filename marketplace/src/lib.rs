@@ -11,11 +11,13 @@
 //! | wallets, what they open with, and their entries | [`wallet`] |
 //! | what the books are, and the watch over their sum | [`ledger`] |
 //! | what the economy's metrics count | [`economy`] |
+//! | what is told of acts | `told` |
 //! | what a store must keep, and the stores | [`store`] |
 //! | flags and environment | [`config`] |
 
 use std::sync::Arc;
 
+use events::Publisher;
 use proto::marketplace::marketplace_server::{MarketplaceServer, SERVICE_NAME};
 use runtime::{identity::Verifier, replica::Replica, tasks::Task};
 use storage::{
@@ -39,6 +41,7 @@ pub mod purchase;
 mod service;
 pub mod store;
 mod time;
+mod told;
 pub mod wallet;
 
 pub use config::{Config, Options};
@@ -50,13 +53,14 @@ pub const SERVICE: &str = SERVICE_NAME;
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
 /// Serves one replica until `shutdown`, then finishes the calls in flight. Calls are refused as long as the store cannot
-/// be reached; an error where it turns out that it never can be used.
+/// be reached; an error where it turns out that it never can be used. What happens here `publisher` tells.
 ///
 /// Everything runs inside the future: dropping it closes the port and all connections at once.
 pub async fn serve(
     listener: TcpListener,
     instance: String,
     store: Arc<dyn Store>,
+    publisher: Publisher,
     verifier: Verifier,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -76,6 +80,7 @@ pub async fn serve(
     ledger::watch(Arc::clone(&store), &meter, &mut tasks, &lease);
     let forget = Task::every("forget_outcomes", sweep::INTERVAL).only_while(lease.gate());
     tasks.start(forget, Arc::clone(&store), |store| async move { sweep(|| store.forget_outcomes(time::now())).await });
+    publisher.start(store.outbox(), &lease, &mut tasks, &meter, &shutdown);
     let background = async {
         tasks.ended().await;
         lease.release().await;

@@ -22,9 +22,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let keys = config.identity.keys.keys()?;
     let mongodb_uri = config.mongodb_uri.as_ref().map(Secret::reveal);
-    let store = store::open(mongodb_uri, || config.storage.open(), &config.options).await?;
+    let data_dir = config.storage.when_asked();
+    let store = store::open(mongodb_uri, &data_dir, &config.options).await?;
+    let publisher = config.events.publisher(&config.instance_id, &data_dir)?;
     let listener = server::bind(&config.host, config.port).await?;
     tracing::info!(instance = config.instance_id, address = %listener.local_addr()?, "listening");
-    let serve = |verifier| marketplace::serve(listener, config.instance_id, store, verifier, shutdown);
+    let serve = |verifier| marketplace::serve(listener, config.instance_id, store, publisher, verifier, shutdown);
     upstream::verifying(&keys, config.identity.accounts_replicas, serve).await
 }

@@ -58,13 +58,15 @@ pub struct Attempt {
     pub claim: Option<Claim>,
     pub transaction_id: ObjectId,
     pub at: DateTime<Utc>,
+    /// The trace that goes on in whoever hears of it.
+    pub traceparent: Option<String>,
 }
 
 impl Attempt {
-    /// One that is made now.
+    /// One that is made now, in no trace.
     pub fn new(buyer: Caller, order: Order, key: Option<Key>) -> Self {
         let claim = key.map(|key| Claim::new(buyer.id, RPC, key, &order));
-        Self { buyer, order, claim, transaction_id: id::next(), at: time::now() }
+        Self { buyer, order, claim, transaction_id: id::next(), at: time::now(), traceparent: None }
     }
 
     /// What the attempt comes to: what a store asks in the act that makes the sale, with the item and what the buyer has
@@ -91,6 +93,7 @@ impl Attempt {
         };
         item.status = ItemStatus::Sold;
         item.updated_at = self.at;
+        item.version += 1;
         Ok(Sale { transaction, item })
     }
 }
@@ -139,7 +142,8 @@ pub async fn purchase(
     context: &Context<Caller>,
     (order, key): (Order, Option<Key>),
 ) -> Result<Sale, Error> {
-    let attempt = Attempt::new(context.caller.clone(), order, key);
+    let traceparent = context.traceparent().map(str::to_owned);
+    let attempt = Attempt { traceparent, ..Attempt::new(context.caller.clone(), order, key) };
     let transaction_id = attempt.transaction_id;
     let sale = store.purchase(attempt).instrument(trace::store(store.backend(), "purchases.make")).await??;
     // A retry is told of the first attempt's transaction: no money moved this time.

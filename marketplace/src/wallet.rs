@@ -152,13 +152,14 @@ pub struct EntryPage {
 
 /// The caller's wallet; a first look opens it.
 pub async fn get(store: &dyn Store, context: &Context<Caller>) -> Result<Wallet, Error> {
-    Ok(store.wallet(&context.caller).instrument(trace::store(store.backend(), "wallets.get")).await?)
+    let wallet = store.wallet(&context.caller, context.traceparent());
+    Ok(wallet.instrument(trace::store(store.backend(), "wallets.get")).await?)
 }
 
 /// A page of the caller's entries; a first look opens the wallet, which is its first entry.
 pub async fn entries(store: &dyn Store, context: &Context<Caller>, query: EntryQuery) -> Result<EntryPage, Error> {
-    let (entries, total) =
-        store.entries(&context.caller, query).instrument(trace::store(store.backend(), "wallets.entries")).await?;
+    let page = store.entries(&context.caller, query, context.traceparent());
+    let (entries, total) = page.instrument(trace::store(store.backend(), "wallets.entries")).await?;
     let next = entries.last().map(|entry| entry.number).filter(|number| *number > 1);
     let page = match query {
         EntryQuery::Page(page) => page,

@@ -10,6 +10,8 @@ written for MongoDB alone:
 - Transactions: nx-27017 runs all sessions of a database in one SQLite transaction, which reads do not begin. Here they
   do, and a session that has begun one has the database to itself; another one that wants to begin soon gets a WriteConflict, as MongoDB would answer, and
   everything else waits. A session that falls silent, because its client was killed, loses its transaction.
+- A commit is told by no number. Here it is kept with what it commits, so that one that is asked for again, also after the
+  server was killed, is answered as it ended.
 - Compound indexes that end in `_id` break every insert. They are made without it.
 - `$set` stores a date as text. Such updates take the longer way, which does not.
 - A filter that asks for an ObjectId elsewhere than in `_id` finds nothing. It asks for one of a list of one.
@@ -17,10 +19,13 @@ written for MongoDB alone:
 - Validators and index names are forgotten. They are kept, to be read back; validators are not enforced.
 """
 
+import sqlite3
 import sys
 import threading
 import time
+from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 
 from bson import ObjectId
 from neosqlite.collection.query_helper import QueryHelper
@@ -32,6 +37,7 @@ LIFETIME = 3.0  # seconds that a transaction may be silent
 
 turns = threading.Condition()
 holders = {}  # database -> [session, time of its last command]
+committed = set()  # (session, number of its transaction)
 collections = {}  # (database, collection) -> {"options": …, "indexes": {name: specification}}
 
 
@@ -70,6 +76,44 @@ def release(session):
         turns.notify_all()
 
 
+def note_commit(handler, session, number):
+    """Keeps that the transaction was committed, in the transaction."""
+    for owner in handler._tx_sessions(session):
+        owner.client.db.execute("CREATE TABLE IF NOT EXISTS committed (session TEXT, number INTEGER)")
+        owner.client.db.execute("INSERT INTO committed VALUES (?, ?)", (session, number))
+
+
+def was_committed(handler, session, number):
+    if (session, number) in committed:
+        return True
+    for file in Path(handler._data_dir).glob("*.db") if handler._data_dir else []:
+        with closing(sqlite3.connect(file)) as database:
+            try:
+                noted = database.execute("SELECT 1 FROM committed WHERE session = ? AND number = ?", (session, number))
+                if noted.fetchone():
+                    return True
+            except sqlite3.OperationalError:
+                pass  # nothing was committed there
+    return False
+
+
+def end(handler, original, message, body, session):
+    """Commits or aborts the session's transaction."""
+    commits, number = "commitTransaction" in body, body.get("txnNumber")
+    try:
+        if commits:
+            note_commit(handler, session, number)
+        request_id, answer = original(handler, message)
+        if answer["ok"] and commits:
+            committed.add((session, number))
+    finally:
+        release(session)
+    if not answer["ok"]:
+        well = commits and was_committed(handler, session, number)
+        answer = {"ok": 1} if well else transient(251, "NoSuchTransaction")
+    return request_id, answer
+
+
 def remember(body, database):
     """Notes definitions of collections and indexes, and cuts from the command what nx-27017 cannot do."""
     name = body.get("create") or body.get("collMod") or body.get("createIndexes")
@@ -86,6 +130,7 @@ def recall(body, database, answer):
     """Puts what was noted into the answers that tell of it."""
     batch = answer.get("cursor", {}).get("firstBatch", [])
     if "listCollections" in body:
+        batch[:] = [entry for entry in batch if entry["name"] != "committed"]
         for entry in batch:
             entry["options"] = collections.get((database, entry["name"]), {}).get("options", {})
             # Its UUID is text, which drivers do not take.
@@ -119,10 +164,7 @@ def mended(original):
         database = body.get("$db", "test")
         session = nx._extract_session_id(body["lsid"]) if "lsid" in body else None
         if "commitTransaction" in body or "abortTransaction" in body:
-            try:
-                return original(self, message)
-            finally:
-                release(session)
+            return end(self, original, message, body, session)
         inside, begins = body.get("autocommit") is False, bool(body.get("startTransaction"))
         if not any(name in body for name in ("hello", "isMaster", "ismaster", "ping", "endSessions")):
             refusal = take_turn(self, database, session, begins, inside)

@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
+use events::{SharedLog, Start};
 use kernel::Clock;
 use marketplace::{Options, SERVICE, store::embedded::Embedded};
 use proto::marketplace::{
-    Category, CreateItemRequest, Currency, GetItemRequest, GetWalletRequest, ItemStatus, ListItemsRequest, Money,
-    PurchaseItemRequest, marketplace_client::MarketplaceClient,
+    Category, CreateItemRequest, Currency, DepositRequest, GetItemRequest, GetWalletRequest, ItemStatus,
+    ListItemsRequest, Money, PurchaseItemRequest, marketplace_client::MarketplaceClient,
 };
 use runtime::identity::{Claims, Ended, SigningKeys, Verifier};
 use tokio::{
@@ -32,6 +33,7 @@ struct Replica {
     channel: Channel,
     shutdown: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
+    log: SharedLog,
     _data: tempfile::TempDir,
 }
 
@@ -46,10 +48,12 @@ impl Replica {
         let address = listener.local_addr().expect("address");
         let shutdown = CancellationToken::new();
         let verifier = Verifier::new(KEYS.jwks(), Clock::system(), Ended::default()).expect("verifier");
-        let (name, store) = ("marketplace-7".to_owned(), Arc::new(store));
-        let serving = tokio::spawn(marketplace::serve(listener, name, store, verifier, shutdown.clone()));
+        let publisher = events::options::Options::default().publisher("marketplace-7", || Ok(data_dir));
+        let publisher = publisher.expect("a log");
+        let (name, store, log) = ("marketplace-7".to_owned(), Arc::new(store), Arc::clone(&publisher.log));
+        let serving = tokio::spawn(marketplace::serve(listener, name, store, publisher, verifier, shutdown.clone()));
         let channel = Channel::from_shared(format!("http://{address}")).expect("uri").connect_lazy();
-        Self { address, channel, shutdown, serving, _data: data }
+        Self { address, channel, shutdown, serving, log, _data: data }
     }
 
     fn client(&self) -> MarketplaceClient<Channel> {
@@ -92,6 +96,11 @@ fn as_user<T>(id: &str, message: T) -> Request<T> {
     request
 }
 
+fn traced<T>(trace: &str, mut request: Request<T>) -> Request<T> {
+    request.metadata_mut().insert("traceparent", trace.parse().expect("ascii"));
+    request
+}
+
 const ADA: &str = "6f2b1f4e-6f0e-4c8e-9a49-0c7c3d1f0a01";
 const BOB: &str = "6f2b1f4e-6f0e-4c8e-9a49-0c7c3d1f0a02";
 
@@ -129,6 +138,42 @@ async fn an_item_is_listed_bought_and_shown() {
     let seller = shown.seller.expect("seller");
     assert_eq!((seller.id.as_str(), seller.username.as_str()), (ADA, "ada"));
     assert_eq!((seller.active_listings, seller.completed_sales), (0, 1));
+}
+
+#[tokio::test]
+async fn acts_arrive_in_the_log_in_the_trace_of_who_asked() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let replica = Replica::start().await;
+    let mut replay = replica.log.replay(Start::First).await.expect("replays");
+    let mut client = replica.client();
+    let created = client.create_item(traced(TRACE, as_user(ADA, press()))).await.expect("creates").into_inner();
+    let item_id = created.item.expect("item").id;
+    let order =
+        PurchaseItemRequest { item_id: item_id.clone(), idempotency_key: Some("key".to_owned()), ..Default::default() };
+    for _ in 0..2 {
+        client.purchase_item(traced(TRACE, as_user(BOB, order.clone()))).await.expect("buys");
+    }
+    let amount = Money { currency: Currency::Eur.into(), minor_units: 500 };
+    let deposit = DepositRequest { amount: Some(amount), ..Default::default() };
+    client.deposit(traced(TRACE, as_user(BOB, deposit))).await.expect("deposits");
+    let wallet = traced(TRACE, as_user("6f2b1f4e-6f0e-4c8e-9a49-0c7c3d1f0a03", GetWalletRequest {}));
+    client.get_wallet(wallet).await.expect("opens");
+    let mut told = Vec::new();
+    let read = async {
+        while told.len() < 8 {
+            told.extend(replay.next(100).await.expect("reads").into_iter().map(|entry| entry.event));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), read).await.expect("they arrive");
+    for event in &told {
+        assert_eq!((event.source.as_str(), event.traceparent.as_deref()), ("/marketplace", Some(TRACE)));
+    }
+    assert!(told.iter().map(|event| event.sequence).eq((1..=8).map(Some)), "{told:?}");
+    let of_item: Vec<_> = told.iter().filter(|event| event.subject == item_id).collect();
+    let of_item: Vec<_> = of_item.iter().map(|event| (event.kind.as_str(), event.version)).collect();
+    assert_eq!(of_item, [("item.listed", 1), ("item.sold", 2)]);
+    let count = |kind| told.iter().filter(|event| event.kind == kind).count();
+    assert_eq!((count("money.deposited"), count("money.moved")), (1, 5));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::Args;
 pub use kernel::idempotency::Key;
+use kernel::time::seconds;
 use proto::errors::IDEMPOTENCY_KEY_REUSED;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -29,20 +30,13 @@ const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Options {
     /// How long what a call with an Idempotency-Key did is remembered, seconds (1 to 31536000); 7 days by default. A
     /// refusal is for an hour at most.
-    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "604800", value_parser = ttl)]
+    #[arg(long, env = "IDEMPOTENCY_TTL", default_value = "604800", value_parser = seconds::<1, 31_536_000>)]
     pub idempotency_ttl: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self { idempotency_ttl: WEEK }
-    }
-}
-
-fn ttl(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds @ 1..=31_536_000) => Ok(Duration::from_secs(seconds)),
-        _ => Err("must be a whole number of seconds, 1 to 31536000".to_owned()),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | what the driver's errors mean | `error` |
 //! | who of all replicas does what only one is to do | `lease` |
 //! | what is to be told to others | `outbox` |
+//! | how a transaction begins and ends | [`transaction`] |
 //! | a database for one test | `scratch` |
 
 mod error;
@@ -12,6 +13,7 @@ mod lease;
 mod outbox;
 #[cfg(test)]
 mod scratch;
+pub mod transaction;
 
 use std::time::Duration;
 

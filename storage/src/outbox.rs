@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::Args;
+use kernel::time::seconds;
 use uuid::Uuid;
 
 use crate::lease::{Fenced, TASKS, Token};
@@ -34,20 +35,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub struct Options {
     /// How long events stay in the outbox after they were sent, seconds (120 to 604800); an hour by default. The log may
     /// lose what it has confirmed in the last minute: that is sent again from here.
-    #[arg(long, env = "OUTBOX_KEEP", default_value = "3600", value_parser = keep)]
+    #[arg(long, env = "OUTBOX_KEEP", default_value = "3600", value_parser = seconds::<120, 604_800>)]
     pub outbox_keep: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self { outbox_keep: HOUR }
-    }
-}
-
-fn keep(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds @ 120..=604_800) => Ok(Duration::from_secs(seconds)),
-        _ => Err("must be a whole number of seconds, 120 to 604800".to_owned()),
     }
 }
 
@@ -108,7 +102,7 @@ impl From<crate::sqlite::Error> for Error {
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
     /// Gives the next numbers to `most` messages that have none, oldest first, and before any of them to those of the same
-    /// subject with a lower version. How many it were.
+    /// subject with a lower version. How many it were. It writes only where there are any.
     async fn stamp(&self, token: Token, most: usize) -> Result<usize, Error>;
 
     /// The next `most` messages that are numbered and not noted as sent, by their numbers.

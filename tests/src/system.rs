@@ -6,16 +6,18 @@ use std::{
     time::Duration,
 };
 
+use events::SharedLog;
 use kernel::Clock;
 use lab::{
     eventually,
     process::Server,
-    system::{Ledger, Settings},
+    system::{DATA, Ledger, Settings},
 };
 use marketplace::{store::mongo::Mongo, wallet::Amounts};
 use proto::accounts::words::Role;
 use runtime::identity::{Claims, SigningKeys};
 use serde_json::{Value, json};
+use storage::DataDir;
 use uuid::Uuid;
 
 use crate::{Databases, client::User};
@@ -123,10 +125,10 @@ impl SystemBuilder {
     pub async fn launch(self) -> System {
         let Self { stack, settings, databases } = self;
         let directory = tempfile::tempdir().unwrap();
-        let (system, items, keep): (_, _, Box<dyn Any + Send + Sync>) = match stack {
+        let (system, items, log, keep): (_, _, _, Box<dyn Any + Send + Sync>) = match stack {
             Stack::Embedded => {
-                let (system, items) = lab::system::System::embedded(&settings, directory.path()).await;
-                (system, items, Box::new(directory))
+                let (system, items, log) = lab::system::System::embedded(&settings, directory.path()).await;
+                (system, items, log, Box::new(directory))
             }
             Stack::Full => {
                 let mut databases = match databases {
@@ -136,10 +138,12 @@ impl SystemBuilder {
                 let system = lab::system::System::processes(1, &settings, directory.path(), &mut databases);
                 let mongodb = Mongo::connect(&databases.mongodb_uri, &settings.economy).await.unwrap();
                 let items: Ledger = Arc::new(mongodb);
-                (system, items, Box::new((databases, directory)))
+                let data = || DataDir::open(&directory.path().join(DATA), true);
+                let log = events::options::Options::default().open("tests", data).unwrap();
+                (system, items, log, Box::new((databases, directory)))
             }
         };
-        System { stack, system, items, _keep: keep }
+        System { stack, system, items, log, _keep: keep }
     }
 }
 
@@ -149,6 +153,8 @@ pub struct System {
     system: lab::system::System,
     /// For looking at the ledger from behind.
     pub items: Ledger,
+    /// For reading what happened.
+    pub log: SharedLog,
     /// Data and logs.
     _keep: Box<dyn Any + Send + Sync>,
 }

@@ -155,7 +155,7 @@ pub(super) async fn list_user_activity(
 ) -> Result<Response, Problem> {
     call.bypass_cache |= !app.live.is_current();
     // What is not for all is shown to some.
-    let viewer = caller.map_or(Viewer::Anyone, |call| Viewer::Only(call.caller.id));
+    let viewer = caller.map_or(Viewer::Anyone, |call| Viewer::Only(call.claims.sub));
     let path = format!("/activity/user/{user}");
     let key = Key::get("/activity/user/{id}", &path, &query, viewer, vec![ACTIVITY]);
     let load = || {

@@ -177,7 +177,7 @@ pub(super) async fn change_password(
     let message = rpc::ChangePasswordRequest { old: old.unwrap_or_default(), new: new.unwrap_or_default() };
     let mut client = app.accounts();
     let attempt = async { Ok(client.change_password(call.request(message)).await?) };
-    app.guesses.login(&call.caller.name, from, attempt).await?;
+    app.guesses.login(&call.claims.username, from, attempt).await?;
     app.auth.forget_all(&call.claims);
     Ok(StatusCode::NO_CONTENT)
 }
@@ -194,10 +194,10 @@ pub(super) async fn change_password(
     )))
 )]
 pub(super) async fn validate(call: Call) -> Result<HeaderMap, Problem> {
-    let id = call.caller.id.to_string();
+    let id = call.claims.sub.to_string();
     let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
     for (name, value) in
-        [("x-user-id", &id), ("x-user-name", &call.caller.name), ("x-user-roles", &call.claims.roles.join(","))]
+        [("x-user-id", &id), ("x-user-name", &call.claims.username), ("x-user-roles", &call.claims.roles.join(","))]
     {
         headers.insert(name, HeaderValue::try_from(value).map_err(Problem::internal)?);
     }

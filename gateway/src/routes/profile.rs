@@ -125,7 +125,7 @@ pub(crate) async fn create_profile(
     call: Call,
     JsonBody(change): JsonBody<Change>,
 ) -> Result<(NeverCached, Json<Profile>), Problem> {
-    Ok((NEVER_CACHED, Json(update(&app, &call, call.caller.id, change).await?)))
+    Ok((NEVER_CACHED, Json(update(&app, &call, call.claims.sub, change).await?)))
 }
 
 /// Change your account
@@ -141,7 +141,7 @@ pub(crate) async fn update_profile(
     call: Call,
     JsonBody(change): JsonBody<Change>,
 ) -> Result<(NeverCached, Json<Profile>), Problem> {
-    Ok((NEVER_CACHED, Json(update(&app, &call, call.caller.id, change).await?)))
+    Ok((NEVER_CACHED, Json(update(&app, &call, call.claims.sub, change).await?)))
 }
 
 /// Erase your personal fields
@@ -156,7 +156,7 @@ pub(crate) async fn update_profile(
 )]
 pub(crate) async fn erase_profile(app: State, call: Call) -> Result<StatusCode, Problem> {
     let (mut client, request) = (app.accounts(), call.request(rpc::EraseProfileRequest {}));
-    app.write(vec![account(call.caller.id)], async move { client.erase_profile(request).await }).await?;
+    app.write(vec![account(call.claims.sub)], async move { client.erase_profile(request).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

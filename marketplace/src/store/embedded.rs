@@ -11,12 +11,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
+use diesel::SqliteConnection;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use kernel::{Caller, Currency, PoolState};
 use storage::{
     DataDir,
-    idempotency::{Claim, Never, Retention},
+    idempotency::{Never, Retention},
     lease::Leases,
+    outbox::{Message, Outbox},
+    sql::immediately,
     sqlite::{self, Sqlite, idempotency},
 };
 
@@ -24,10 +27,10 @@ use super::{Error, Store};
 use crate::{
     config::Options,
     deposit::{Deposit, DepositError},
-    item::{Item, ItemDetails, ItemQuery},
+    item::{Item, ItemDetails, ItemQuery, Listing},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
-    time,
+    time, told,
     wallet::{Amounts, EntryQuery, Wallet, WalletEntry},
 };
 
@@ -52,6 +55,16 @@ impl Embedded {
         let db = Sqlite::open(data_dir, "marketplace.db", MIGRATIONS)?;
         Ok(Self { db, opening: *opening, deposits: *deposits, retention: Retention::new(idempotency) })
     }
+
+    /// Does what is told of.
+    async fn act<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut SqliteConnection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let outcome = self.db.write(act).await?;
+        self.db.wake();
+        Ok(outcome)
+    }
 }
 
 #[async_trait]
@@ -65,6 +78,10 @@ impl Store for Embedded {
     }
 
     fn leases(&self) -> Arc<dyn Leases> {
+        Arc::new(self.db.clone())
+    }
+
+    fn outbox(&self) -> Arc<dyn Outbox> {
         Arc::new(self.db.clone())
     }
 
@@ -88,17 +105,19 @@ impl Store for Embedded {
         self.db.read(move |connection| items::details(connection, id)).await
     }
 
-    async fn create_item(&self, seller: &Caller, item: Item, claim: Option<Claim>) -> Result<Item, Error> {
-        let (seller, opening, retention) = (seller.clone(), self.opening, self.retention);
+    async fn create_item(&self, listing: Listing) -> Result<Item, Error> {
+        let (opening, retention) = (self.opening, self.retention);
         let create = move |connection: &mut _| {
-            let at = item.created_at;
+            let Listing { seller, item, claim, traceparent } = listing;
+            let (at, traceparent) = (item.created_at, traceparent.as_deref());
             idempotency::once(connection, claim.as_ref(), retention, at, |connection| {
-                ledger::open_account(connection, &seller, &opening, at)?;
+                ledger::open_account(connection, &seller, &opening, at, traceparent)?;
                 items::insert(connection, &item)?;
+                tell(connection, &[told::listed(&item, traceparent)?])?;
                 Ok::<_, Error>(Ok::<_, Never>(item))
             })
         };
-        let Ok(item) = self.db.write(create).await?;
+        let Ok(item) = self.act(create).await?;
         Ok(item)
     }
 
@@ -109,18 +128,19 @@ impl Store for Embedded {
                 purchases::purchase(connection, &attempt, &opening)
             })
         };
-        self.db.write(purchase).await
+        self.act(purchase).await
     }
 
     async fn deposit(&self, deposit: Deposit) -> Result<Result<WalletEntry, DepositError>, Error> {
         let (opening, limits, retention) = (self.opening, self.deposits, self.retention);
         let make = move |connection: &mut _| {
             idempotency::once(connection, deposit.claim.as_ref(), retention, deposit.at(), |connection| {
-                ledger::open_account(connection, &deposit.owner, &opening, deposit.at())?;
+                let traceparent = deposit.traceparent.as_deref();
+                ledger::open_account(connection, &deposit.owner, &opening, deposit.at(), traceparent)?;
                 ledger::deposit(connection, &deposit, &limits)
             })
         };
-        self.db.write(make).await
+        self.act(make).await
     }
 
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error> {
@@ -128,25 +148,30 @@ impl Store for Embedded {
         self.db.write(move |connection| Ok(idempotency::forget(connection, retention, at)?)).await
     }
 
-    async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {
+    async fn wallet(&self, owner: &Caller, traceparent: Option<&str>) -> Result<Wallet, Error> {
         let id = owner.id;
         if let Some(wallet) = self.db.read(move |connection| ledger::wallet(connection, id)).await? {
             return Ok(wallet);
         }
-        let (owner, opening) = (owner.clone(), self.opening);
+        let (owner, opening, traceparent) = (owner.clone(), self.opening, traceparent.map(str::to_owned));
         let open = move |connection: &mut _| {
-            ledger::open_account(connection, &owner, &opening, time::now())?;
+            ledger::open_account(connection, &owner, &opening, time::now(), traceparent.as_deref())?;
             ledger::wallet(connection, owner.id)?.ok_or_else(|| Error::Failed("an account has no balances".into()))
         };
-        self.db.write(open).await
+        self.act(open).await
     }
 
-    async fn entries(&self, owner: &Caller, query: EntryQuery) -> Result<(Vec<WalletEntry>, u64), Error> {
+    async fn entries(
+        &self,
+        owner: &Caller,
+        query: EntryQuery,
+        traceparent: Option<&str>,
+    ) -> Result<(Vec<WalletEntry>, u64), Error> {
         let id = owner.id;
         if let Some(page) = self.db.read(move |connection| ledger::entry_page(connection, id, query)).await? {
             return Ok(page);
         }
-        self.wallet(owner).await?;
+        self.wallet(owner, traceparent).await?;
         let page = self.db.read(move |connection| ledger::entry_page(connection, id, query)).await?;
         page.ok_or_else(|| Error::Failed("an account has no postings".into()))
     }
@@ -158,6 +183,10 @@ impl Store for Embedded {
     async fn audit(&self) -> Result<Vec<Discrepancy>, Error> {
         self.db.scan(ledger::audit).await
     }
+}
+
+fn tell(connection: &mut SqliteConnection, messages: &[Message]) -> Result<(), Error> {
+    Ok(immediately(sqlite::append(connection, messages))?)
 }
 
 impl From<sqlite::Error> for Error {

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
+use events::event::Invalid;
 use kernel::{Caller, Currency, PoolState};
 use proto::errors::TREASURY_EXHAUSTED;
 use storage::{
     DataDir, data_dir,
-    idempotency::{Claim, KeyReused, RecallError},
+    idempotency::{KeyReused, RecallError},
     lease::Leases,
+    outbox::Outbox,
 };
 
 use crate::{
     config::Options,
     deposit::{Deposit, DepositError},
-    item::{Item, ItemDetails, ItemQuery},
+    item::{Item, ItemDetails, ItemQuery, Listing},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
     wallet::{EntryQuery, Wallet, WalletEntry},
@@ -64,8 +66,10 @@ pub async fn open(
 /// A method that takes a [`Caller`] opens an account for one who has none, under the name the caller has then, and issues
 /// the opening balance of each currency from the treasury by an entry: once, however many first calls there are.
 ///
-/// A method that takes a [`Claim`] remembers its outcome, done or refused, in the same act; every later call with that key
-/// ends the same while it counts, and is [`Error::KeyReused`] where it asks for something else (see
+/// What is told of an act, the opening of an account too, is kept with it, in the outbox: both or neither.
+///
+/// An act with a claim remembers its outcome, done or refused, in the same way; every later one with that key ends the same
+/// while it counts, without anything being told again, and is [`Error::KeyReused`] where it asks for something else (see
 /// [`storage::idempotency`]).
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -77,6 +81,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The leases in it.
     fn leases(&self) -> Arc<dyn Leases>;
+
+    /// What is told of its acts.
+    fn outbox(&self) -> Arc<dyn Outbox>;
 
     /// Ends only where the store never will be of use, with why; a process is to stop then, with that error.
     async fn unusable(&self) -> anyhow::Error {
@@ -95,8 +102,8 @@ pub trait Store: Send + Sync + 'static {
     /// A listing, its seller as of the same moment, and its newest completed transactions.
     async fn item(&self, id: ObjectId) -> Result<Option<ItemDetails>, Error>;
 
-    /// Adds a listing of `seller`; it, or what an earlier call with the claim's key has added.
-    async fn create_item(&self, seller: &Caller, item: Item, claim: Option<Claim>) -> Result<Item, Error>;
+    /// Adds a listing; it, or what an earlier call with the claim's key has added.
+    async fn create_item(&self, listing: Listing) -> Result<Item, Error>;
 
     /// Sells an item: item sold, buyer debited, seller credited, transaction and journal entry written, or a refusal.
     ///
@@ -111,12 +118,18 @@ pub trait Store: Send + Sync + 'static {
     /// many.
     async fn forget_outcomes(&self, at: DateTime<Utc>) -> Result<usize, Error>;
 
-    /// What the owner has. Writes nothing where the owner has an account.
-    async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error>;
+    /// What the owner has. Writes nothing where the owner has an account; where not, `traceparent` goes on in whoever hears
+    /// of the opening.
+    async fn wallet(&self, owner: &Caller, traceparent: Option<&str>) -> Result<Wallet, Error>;
 
-    /// Entries of the owner's wallet, newest first, and how many there are in all, of one moment. Writes nothing where the
-    /// owner has an account.
-    async fn entries(&self, owner: &Caller, query: EntryQuery) -> Result<(Vec<WalletEntry>, u64), Error>;
+    /// Entries of the owner's wallet, newest first, and how many there are in all, of one moment; otherwise as
+    /// [`Self::wallet`].
+    async fn entries(
+        &self,
+        owner: &Caller,
+        query: EntryQuery,
+        traceparent: Option<&str>,
+    ) -> Result<(Vec<WalletEntry>, u64), Error>;
 
     /// For each currency the sum over all accounts of one moment, the treasury's included, in minor units: 0 unless there
     /// is a bug.
@@ -150,6 +163,12 @@ impl From<storage::Error> for Error {
             storage::Error::Unavailable(cause) => Self::Unavailable(cause),
             storage::Error::Failed(cause) => Self::Failed(cause),
         }
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(error: Invalid) -> Self {
+        Self::Failed(error.into())
     }
 }
 

@@ -38,9 +38,10 @@ use kernel::{Caller, Currency, PoolState};
 use mongodb::{Client, Collection, Database, options::ClientOptions};
 use pool::Pool;
 use storage::{
-    idempotency::{Claim, Never, Retention},
+    idempotency::{Never, Retention},
     lease::Leases,
-    mongo::MongoLeases,
+    mongo::{MongoLeases, MongoOutbox},
+    outbox::Outbox,
     readiness::{NotReady, Readiness},
 };
 use transaction::{Transactions, Work};
@@ -49,7 +50,7 @@ use super::{Error, Store};
 use crate::{
     config::Options,
     deposit::{Deposit, DepositError},
-    item::{Item, ItemDetails, ItemQuery},
+    item::{Item, ItemDetails, ItemQuery, Listing},
     ledger::Discrepancy,
     purchase::{Attempt, PurchaseError, Sale},
     time,
@@ -63,6 +64,7 @@ const DEADLINE: Duration = Duration::from_secs(4);
 pub struct Mongo {
     database: Database,
     transactions: Arc<Transactions>,
+    outbox: MongoOutbox,
     pool: Pool,
     health: Health,
     /// What a wallet opens with.
@@ -74,8 +76,9 @@ pub struct Mongo {
     readiness: Readiness,
 }
 
-/// The typed collections.
+/// The database, and its typed collections.
 struct Collections {
+    database: Database,
     accounts: Collection<AccountDocument>,
     items: Collection<ItemDocument>,
     postings: Collection<PostingDocument>,
@@ -86,6 +89,7 @@ struct Collections {
 impl Collections {
     fn new(database: &Database) -> Self {
         Self {
+            database: database.clone(),
             accounts: database.collection("accounts"),
             items: database.collection("items"),
             postings: database.collection("postings"),
@@ -120,7 +124,8 @@ impl Mongo {
                 async move { set_up::run(&database, &transactions, &health).await }
             }
         });
-        Ok(Self { database, transactions, pool, health, opening, deposits, retention, readiness })
+        let outbox = MongoOutbox::new(health.database(), readiness.clone());
+        Ok(Self { database, transactions, outbox, pool, health, opening, deposits, retention, readiness })
     }
 
     /// The name of the database.
@@ -136,6 +141,13 @@ impl Mongo {
         })
         .await
     }
+
+    /// The same for what is told of.
+    async fn act<C: Sync, T>(&self, context: C, work: impl Work<C, T>) -> Result<T, Error> {
+        let outcome = self.transact(context, work).await?;
+        self.outbox.wake();
+        Ok(outcome)
+    }
 }
 
 #[async_trait]
@@ -150,6 +162,10 @@ impl Store for Mongo {
 
     fn leases(&self) -> Arc<dyn Leases> {
         Arc::new(MongoLeases::new(self.health.database(), self.readiness.clone()))
+    }
+
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::new(self.outbox.clone())
     }
 
     async fn unusable(&self) -> anyhow::Error {
@@ -180,31 +196,32 @@ impl Store for Mongo {
         self.transact(id, |act, id| items::details(act, *id).boxed()).await
     }
 
-    async fn create_item(&self, seller: &Caller, item: Item, claim: Option<Claim>) -> Result<Item, Error> {
-        let context = (seller, &item, claim, &self.opening, self.retention);
-        let earlier = self.transact(context, |act, (seller, item, claim, opening, retention)| {
+    async fn create_item(&self, listing: Listing) -> Result<Item, Error> {
+        let earlier = self.act((&listing, &self.opening, self.retention), |act, (listing, opening, retention)| {
             async move {
+                let Listing { item, claim, .. } = *listing;
                 let (claim, at) = (claim.as_ref(), item.created_at);
                 if let Some(Ok(earlier)) = idempotency::recall::<Item, Never>(act, claim, *retention, at).await? {
                     return Ok(Some(earlier));
                 }
-                items::create(act, seller, item, opening).await?;
+                items::create(act, listing, opening).await?;
                 idempotency::remember(act, claim, &Ok::<_, Never>(item), at).await?;
                 Ok(None)
             }
             .boxed()
         });
-        Ok(earlier.await?.unwrap_or(item))
+        Ok(earlier.await?.unwrap_or(listing.item))
     }
 
     async fn purchase(&self, attempt: Attempt) -> Result<Result<Sale, PurchaseError>, Error> {
-        self.transact((attempt, &self.opening, self.retention), |act, (attempt, opening, retention)| {
+        self.act((attempt, &self.opening, self.retention), |act, (attempt, opening, retention)| {
             async {
                 let claim = attempt.claim.as_ref();
                 if let Some(outcome) = idempotency::recall(act, claim, *retention, attempt.at).await? {
                     return Ok(outcome);
                 }
-                let buyer = ledger::open_account(act, &attempt.buyer, opening, attempt.at).await?;
+                let traceparent = attempt.traceparent.as_deref();
+                let buyer = ledger::open_account(act, &attempt.buyer, opening, attempt.at, traceparent).await?;
                 let outcome = purchases::purchase(act, attempt, &buyer).await?;
                 idempotency::remember(act, claim, &outcome, attempt.at).await?;
                 Ok(outcome)
@@ -216,13 +233,14 @@ impl Store for Mongo {
 
     async fn deposit(&self, deposit: Deposit) -> Result<Result<WalletEntry, DepositError>, Error> {
         let context = (deposit, &self.opening, &self.deposits, self.retention);
-        self.transact(context, |act, (deposit, opening, limits, retention)| {
+        self.act(context, |act, (deposit, opening, limits, retention)| {
             async {
                 let (claim, at) = (deposit.claim.as_ref(), deposit.at());
                 if let Some(outcome) = idempotency::recall(act, claim, *retention, at).await? {
                     return Ok(outcome);
                 }
-                let account = ledger::open_account(act, &deposit.owner, opening, at).await?;
+                let traceparent = deposit.traceparent.as_deref();
+                let account = ledger::open_account(act, &deposit.owner, opening, at, traceparent).await?;
                 let outcome = ledger::deposit(act, deposit, &account, limits).await?;
                 idempotency::remember(act, claim, &outcome, at).await?;
                 Ok(outcome)
@@ -240,7 +258,7 @@ impl Store for Mongo {
         .await
     }
 
-    async fn wallet(&self, owner: &Caller) -> Result<Wallet, Error> {
+    async fn wallet(&self, owner: &Caller, traceparent: Option<&str>) -> Result<Wallet, Error> {
         let found = within_deadline(async {
             self.readiness.ready().await?;
             // One document is of one moment by itself.
@@ -250,16 +268,22 @@ impl Store for Mongo {
         if let Some(account) = found.await? {
             return account.wallet();
         }
-        let open = self.transact((owner, &self.opening), |act, (owner, opening)| {
-            ledger::open_account(act, owner, opening, time::now()).boxed()
+        let open = self.act((owner, &self.opening, traceparent), |act, (owner, opening, traceparent)| {
+            ledger::open_account(act, owner, opening, time::now(), *traceparent).boxed()
         });
         open.await?.wallet()
     }
 
-    async fn entries(&self, owner: &Caller, query: EntryQuery) -> Result<(Vec<WalletEntry>, u64), Error> {
-        self.transact((owner, query, &self.opening), |act, (owner, query, opening)| {
+    async fn entries(
+        &self,
+        owner: &Caller,
+        query: EntryQuery,
+        traceparent: Option<&str>,
+    ) -> Result<(Vec<WalletEntry>, u64), Error> {
+        // Nearly always a read, for which nobody is to be woken: the relay finds the one opening by itself.
+        self.transact((owner, query, &self.opening, traceparent), |act, (owner, query, opening, traceparent)| {
             async {
-                let account = ledger::open_account(act, owner, opening, time::now()).await?;
+                let account = ledger::open_account(act, owner, opening, time::now(), *traceparent).await?;
                 ledger::entries(act, &account, *query).await
             }
             .boxed()

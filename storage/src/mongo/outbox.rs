@@ -8,18 +8,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bson::{DateTime, Document, doc};
 use futures_util::TryStreamExt;
-use mongodb::{
-    ClientSession, Collection, Database, IndexModel,
-    error::{ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
-    options::{ReadConcern, TransactionOptions, WriteConcern},
-};
+use mongodb::{ClientSession, Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{bounded, fence, now};
+use super::{bounded, fence, now, transaction};
 use crate::{
-    lease::{Fenced, Token},
+    lease::Token,
     outbox::{Error, LEASE, Message, Outbox, Pending, Stamped},
     readiness::Readiness,
     sweep::BATCH,
@@ -118,6 +114,14 @@ enum Change {
     Resend { since: DateTime },
 }
 
+/// Why a try at it ended without an outcome.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+enum Halt {
+    Driver(#[from] mongodb::error::Error),
+    Outbox(#[from] Error),
+}
+
 impl MongoOutbox {
     /// Nothing is written before the database is ready, with what [`set_up`] makes.
     pub fn new(database: Database, readiness: Readiness) -> Self {
@@ -130,41 +134,28 @@ impl MongoOutbox {
         self.readiness.ready().await.map_err(crate::Error::from)?;
         loop {
             match self.attempt(token, change).await {
-                Ok(outcome) => return Ok(outcome?),
-                Err(error) if is_thrown_back(&error) => tokio::time::sleep(PAUSE).await,
-                Err(error) => return Err(crate::Error::from(error).into()),
+                Err(Halt::Driver(error)) if transaction::is_thrown_back(&error) => tokio::time::sleep(PAUSE).await,
+                Err(Halt::Driver(error)) => return Err(crate::Error::from(error).into()),
+                Err(Halt::Outbox(error)) => return Err(error),
+                Ok(outcome) => return Ok(outcome),
             }
         }
     }
 
-    async fn attempt(&self, token: Token, change: Change) -> mongodb::error::Result<Result<usize, Fenced>> {
-        let mut session = self.database.client().start_session().await?;
-        let options = TransactionOptions::builder()
-            .read_concern(ReadConcern::snapshot())
-            .write_concern(WriteConcern::majority())
-            .build();
-        session.start_transaction().with_options(options).await?;
-        let done = match fence(&self.database, &mut session, LEASE, token).await {
-            Ok(Ok(())) => self.write(&mut session, change).await.map(Ok),
-            Ok(Err(fenced)) => Ok(Err(fenced)),
-            Err(error) => Err(error),
-        };
-        if matches!(done, Ok(Ok(_))) {
-            commit(&mut session).await?;
-        } else {
-            // Where this fails too, the server gives up the transaction by itself.
-            let _ = session.abort_transaction().await;
-        }
-        done
+    async fn attempt(&self, token: Token, change: Change) -> Result<usize, Halt> {
+        let mut session = transaction::begin(self.database.client()).await.map_err(Error::from)?;
+        let done = self.write(&mut session, token, change).await;
+        transaction::end(&mut session, done).await
     }
 
-    async fn write(&self, session: &mut ClientSession, change: Change) -> mongodb::error::Result<usize> {
+    async fn write(&self, session: &mut ClientSession, token: Token, change: Change) -> Result<usize, Halt> {
+        fence(&self.database, session, LEASE, token).await?.map_err(Error::from)?;
         match change {
-            Change::Stamp { most } => self.number(session, most).await,
+            Change::Stamp { most } => Ok(self.number(session, most).await?),
             Change::Sent { up_to, at } => {
                 let sent = SentDocument { up_to, at };
                 let noted = self.sent.replace_one(doc! { "_id": up_to }, sent).upsert(true).session(session);
-                noted.await.map(|_| 1)
+                Ok(noted.await.map(|_| 1)?)
             }
             // All from the first that was sent since: what came after it is sent again too, whatever the clock said.
             Change::Resend { since } => {
@@ -172,7 +163,7 @@ impl MongoOutbox {
                 let first = self.sent.find_one(recent).sort(doc! { "_id": 1 }).session(&mut *session).await?;
                 let Some(SentDocument { up_to, .. }) = first else { return Ok(0) };
                 let again = self.sent.delete_many(doc! { "_id": { "$gte": up_to } }).session(session);
-                again.await.map(|deleted| deleted.deleted_count as usize)
+                Ok(again.await?.deleted_count as usize)
             }
         }
     }
@@ -226,7 +217,14 @@ impl MongoOutbox {
 #[async_trait]
 impl Outbox for MongoOutbox {
     async fn stamp(&self, token: Token, most: usize) -> Result<usize, Error> {
-        bounded(self.change(token, Change::Stamp { most })).await
+        bounded(async {
+            self.readiness.ready().await.map_err(crate::Error::from)?;
+            match self.messages.find_one(doc! { "sequence": NONE }).await.map_err(crate::Error::from)? {
+                Some(_) => self.change(token, Change::Stamp { most }).await,
+                None => Ok(0),
+            }
+        })
+        .await
     }
 
     async fn unsent(&self, most: usize) -> Result<Vec<Stamped>, crate::Error> {
@@ -311,21 +309,6 @@ impl TryFrom<MessageDocument> for Stamped {
         let id = Uuid::try_parse(&id).map_err(crate::Error::damaged)?;
         Ok(Self { sequence, message: Message { id, subject, version, kind, body } })
     }
-}
-
-async fn commit(session: &mut ClientSession) -> mongodb::error::Result<()> {
-    loop {
-        match session.commit_transaction().await {
-            // It may be committed. To ask again is safe, the server knows the transaction by its number.
-            Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => {}
-            ended => return ended,
-        }
-    }
-}
-
-/// By the server, for another transaction's sake. (A server that was looked for in vain is not looked for again.)
-fn is_thrown_back(error: &mongodb::error::Error) -> bool {
-    error.contains_label(TRANSIENT_TRANSACTION_ERROR) && !matches!(*error.kind, ErrorKind::ServerSelection { .. })
 }
 
 fn limit(most: usize) -> i64 {

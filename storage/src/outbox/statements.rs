@@ -10,7 +10,7 @@ use diesel::{
     ExpressionMethods, QueryableByName,
     result::QueryResult,
     sql_query,
-    sql_types::{BigInt, Nullable, Text},
+    sql_types::{BigInt, Bool, Nullable, Text},
 };
 use uuid::Uuid;
 
@@ -78,6 +78,17 @@ pub async fn append(connection: &mut Connection, messages: &[Message]) -> QueryR
 
 /// One statement, which sees all of one moment: the oldest messages without a number, and with each those of its subject
 /// that come before it. Nobody else numbers meanwhile, since the lease is locked.
+pub(crate) async fn has_unstamped(connection: &mut Connection) -> Result<bool, crate::Error> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Bool)]
+        found: bool,
+    }
+
+    let found = sql_query("SELECT EXISTS (SELECT 1 FROM outbox WHERE sequence IS NULL) AS found");
+    Ok(found.get_result::<Found>(connection).await?.found)
+}
+
 pub(crate) async fn stamp(connection: &mut Connection, token: Token, most: usize) -> Result<usize, Error> {
     const STAMP: &str = "
         WITH seen AS (SELECT subject, version FROM outbox WHERE sequence IS NULL ORDER BY id LIMIT $1),

@@ -8,8 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use diesel::{sql_query, sql_types::Text};
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::{FutureExt, StreamExt};
 use tokio::{
     sync::{Mutex, Notify},
@@ -42,7 +41,6 @@ const LISTEN: &str = "DO $$ BEGIN EXECUTE format('LISTEN %I', 'outbox_' || curre
 const FALL_ASLEEP: &str =
     "INSERT INTO outbox_sleeper (id, asleep) VALUES (0, true) ON CONFLICT (id) DO UPDATE SET asleep = true";
 const WAKE_UP: &str = "UPDATE outbox_sleeper SET asleep = false WHERE asleep";
-const UNSTAMPED: &str = "SELECT id FROM outbox WHERE sequence IS NULL LIMIT 1";
 
 /// How those who append wake the one who sends.
 #[derive(Default)]
@@ -52,12 +50,6 @@ pub(super) struct Signal {
     is_due: AtomicBool,
     /// Where signals of other processes arrive.
     listener: Mutex<Option<AsyncPgConnection>>,
-}
-
-#[derive(diesel::QueryableByName)]
-struct Id {
-    #[diesel(sql_type = Text, column_name = id)]
-    _id: String,
 }
 
 /// Runs a statement function in a transaction.
@@ -74,6 +66,10 @@ macro_rules! transact {
 #[async_trait]
 impl Outbox for Postgres {
     async fn stamp(&self, token: Token, most: usize) -> Result<usize, Error> {
+        let look = async { statements::has_unstamped(&mut *self.connection().await?).await };
+        if !bounded(look).await? {
+            return Ok(0);
+        }
         transact!(self, stamp(token, most))
     }
 
@@ -165,13 +161,14 @@ impl Postgres {
         };
         connection.batch_execute(FALL_ASLEEP).await?;
         // Who has committed before that may not have seen it.
-        let unstamped: Vec<Id> = sql_query(UNSTAMPED).load(&mut connection).await?;
-        Ok(if unstamped.is_empty() { Asleep::Yes(listening) } else { Asleep::No })
+        let is_awaited = statements::has_unstamped(&mut connection).await?;
+        Ok(if is_awaited { Asleep::No } else { Asleep::Yes(listening) })
     }
 
     /// Ends when somebody has appended something; false where the connection on which others say so broke.
     async fn woken(&self, connection: &mut AsyncPgConnection) -> bool {
-        let mut signals = pin!(connection.notifications_stream());
+        // Looked at again after its end, which a connection that broke before comes to at once.
+        let mut signals = pin!(connection.notifications_stream().fuse());
         tokio::select! {
             () = self.signal.here.notified() => true,
             signal = signals.next() => {
@@ -187,7 +184,8 @@ impl Postgres {
 mod tests {
     use std::{sync::Arc, time::Instant};
 
-    use diesel::{result::Error as DieselError, sql_types::Bool};
+    use diesel::{result::Error as DieselError, sql_query, sql_types::Bool};
+    use diesel_async::RunQueryDsl;
     use diesel_migrations::EmbeddedMigrations;
 
     use super::{statements::append, *};
@@ -313,6 +311,30 @@ mod tests {
                 return;
             }
             assert!(begin.elapsed() < PATIENCE, "nobody listens");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_was_awake_when_that_connection_broke_gets_another_too() {
+        let database = Database::create().await;
+        let (one, other) = (open(&database), open(&database));
+        let sleep = |patience| {
+            let sleeper = Arc::clone(&one);
+            tokio::spawn(async move { sleeper.sleep(Duration::from_secs(patience)).await })
+        };
+        let slept = sleep(600);
+        asleep(&other).await;
+        one.wake();
+        tokio::time::timeout(PATIENCE, slept).await.expect("wakes").expect("no panic");
+        // A signal, and after it the end: the first of the two sleeps takes both.
+        let mut connection = other.connection().await.expect("connects");
+        connection.batch_execute("SELECT pg_notify('outbox_' || current_schema(), '')").await.expect("signals");
+        drop(connection);
+        database.terminate().await;
+        let begin = Instant::now();
+        while one.signal.listener.lock().await.is_some() {
+            tokio::time::timeout(PATIENCE, sleep(1)).await.expect("wakes").expect("no panic");
+            assert!(begin.elapsed() < PATIENCE, "the broken connection is kept");
         }
     }
 }

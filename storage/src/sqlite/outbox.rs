@@ -27,6 +27,9 @@ pub(super) const TABLES: &str = "
 #[async_trait]
 impl Outbox for Sqlite {
     async fn stamp(&self, token: Token, most: usize) -> Result<usize, Error> {
+        if !self.read(|connection| immediately(statements::has_unstamped(connection))).await? {
+            return Ok(0);
+        }
         self.write(move |connection| immediately(statements::stamp(connection, token, most))).await
     }
 

@@ -54,7 +54,7 @@ const CACHE_TTL: Duration = Duration::from_secs(2);
 const OPENING_BALANCE: i64 = 150;
 /// For a system to come up, on a busy machine.
 const UP_WITHIN: Duration = Duration::from_secs(60);
-/// Violations that are printed: one mistake often shows in all that follows.
+/// Violations, and errors a process, that are printed: one mistake often shows in all that follows.
 const MOST_SHOWN: usize = 20;
 const PASSWORD: &str = "correct horse";
 
@@ -142,6 +142,15 @@ pub async fn run(options: Options, say: fn(&str)) -> Report {
         );
     }
     if !violations.is_empty() {
+        for server in &world.servers {
+            let log = server.log();
+            // That a call was answered by an error is not what it was.
+            let is_cause = |line: &&str| line.contains("ERROR") && !line.contains(r#""target":"access""#);
+            let errors: Vec<_> = log.lines().filter(is_cause).take(MOST_SHOWN).collect();
+            if !errors.is_empty() {
+                say(&format!("The first errors of {}:\n  {}", server.name(), errors.join("\n  ")));
+            }
+        }
         say(&format!("The logs of all processes are in {}", world.keep_logs().display()));
     }
     Report { options, plan, numbers: tally.numbers(), recovery: recovery.unwrap_or(within), violations }

@@ -100,6 +100,15 @@ async fn a_user_is_notified_of_what_concerns_them() {
     let refused = ada.post("/notifications/read", &json!({"upTo": -1})).await;
     assert_eq!((refused.problem(), refused.fields()), ((400, "validation_failed"), vec!["upTo"]));
 
+    let item = ada.new_item().await;
+    assert_eq!(bob.purchase(&item, None).await.status, 200);
+    eventually("she is notified of the sale", async || unread(1).await).await;
+    let sale = &ada.get("/notifications?limit=1").await.json["notifications"][0]["activity"];
+    assert_eq!(
+        (&sale["type"], &sale["subject"], &sale["data"]["buyerId"]),
+        (&json!("item.sold"), &json!(item), &json!(bob.id))
+    );
+
     assert_eq!(bob.get("/notifications").await.json["pagination"]["total"], 0);
     assert_eq!(system.anybody().get("/notifications").await.problem(), (401, "missing_token"));
 }

@@ -7,6 +7,7 @@ mod auth;
 mod balancing;
 mod cache;
 mod edge;
+mod events;
 mod grpc;
 mod http;
 mod idempotency;

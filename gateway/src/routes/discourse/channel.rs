@@ -145,7 +145,7 @@ pub(crate) async fn list_channels(
     Query(query): Query<ListChannels>,
 ) -> Result<Response, Problem> {
     const ROUTE: &str = "/discourse/channels";
-    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.caller.id), vec![CHANNELS]);
+    let key = Key::get(ROUTE, ROUTE, &query, Viewer::Only(call.claims.sub), vec![CHANNELS]);
     let load = || {
         let ListChannels { kind, zone, created_by, page, limit } = query;
         let kind = kind.map(i32::from);
@@ -229,7 +229,7 @@ pub(crate) async fn get_channel(
     Query(query): Query<ListPosts>,
 ) -> Result<Response, Problem> {
     // Whether it may be read depends on who reads.
-    let viewer = Viewer::Only(call.caller.id);
+    let viewer = Viewer::Only(call.claims.sub);
     let path = format!("/discourse/channel/{id}");
     let key = Key::get("/discourse/channel/{id}", &path, &query, viewer, vec![channel(id)]);
     let load = || {

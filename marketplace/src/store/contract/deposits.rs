@@ -48,7 +48,7 @@ pub(crate) async fn a_deposit_comes_from_the_treasury_and_is_an_entry(store: &dy
     assert_eq!(entry, expected);
     assert_eq!(amounts(store, &owner).await[0], CENTS + 250);
     let newest = EntryQuery::Page(Page { page: 1, limit: 1 });
-    assert_eq!(store.entries(&owner, newest).await.expect("reads"), (vec![expected], 5));
+    assert_eq!(store.entries(&owner, newest, None).await.expect("reads"), (vec![expected], 5));
 }
 
 pub(crate) async fn the_limit_is_for_each_user_currency_and_day(store: &dyn Store) {

@@ -9,7 +9,9 @@ use uuid::Uuid;
 use super::{buy, draft, economy, first_page, sell, usd, user};
 use crate::{
     id,
-    item::{self, Category, Item, ItemFilter, ItemQuery, ItemSort, ItemStatus, NewItem, PriceRank},
+    item::{
+        self, Category, FIRST_VERSION, Item, ItemFilter, ItemQuery, ItemSort, ItemStatus, Listing, NewItem, PriceRank,
+    },
     store::Store,
     time,
 };
@@ -196,8 +198,9 @@ async fn assorted(store: &dyn Store) -> (Vec<(Item, Option<Uuid>)>, [Uuid; 2]) {
             name: format!("item {n}"),
             description: draft(price).description,
             price,
+            version: FIRST_VERSION,
         };
-        store.create_item(seller, item.clone(), None).await.expect("creates");
+        store.create_item(Listing::new(seller.clone(), item.clone(), None)).await.expect("creates");
         let buyer = (n % 6 == 2).then(|| &buyers[n / 6 % 2]);
         let item = match buyer {
             Some(buyer) => buy(store, buyer, &item, None).await.expect("buys").item,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     deposit::Deposit,
-    item::{Item, ItemFilter, ItemSort},
+    item::{Item, ItemFilter, ItemSort, Listing},
     ledger::EntryKind,
     purchase::{Attempt, Order, TransactionType},
     store::{Error, Store},
@@ -51,7 +51,10 @@ impl<'a> Scene<'a> {
             Act::List => {
                 let new = draft(usd(what as i64));
                 let claim = Claim::new(caller.id, "CreateItem", key, &new);
-                let item = self.store.create_item(caller, new.listed(caller.id, at), Some(claim)).await?;
+                let item = self
+                    .store
+                    .create_item(Listing::new(caller.clone(), new.listed(caller.id, at), Some(claim)))
+                    .await?;
                 format!("{item:?}")
             }
             Act::Buy => {
@@ -78,7 +81,7 @@ impl<'a> Scene<'a> {
             Act::Buy => total(ItemFilter { buyer_id: Some(caller.id), ..Default::default() }).await,
             Act::Deposit => {
                 let all = EntryQuery::Page(Page { page: 1, limit: 100 });
-                let (entries, _) = self.store.entries(caller, all).await.expect("reads");
+                let (entries, _) = self.store.entries(caller, all, None).await.expect("reads");
                 entries.iter().filter(|entry| entry.kind == EntryKind::Deposit).count()
             }
         }

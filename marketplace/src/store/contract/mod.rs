@@ -2,6 +2,7 @@
 
 pub(super) mod deposits;
 pub(super) mod entries;
+pub(super) mod events;
 pub(super) mod items;
 pub(super) mod keys;
 pub(super) mod ledger;
@@ -82,6 +83,15 @@ macro_rules! store_contract {
             ]
         }
         $crate::store::contract::store_contract! { @cases $fresh, 1_000,
+            events: [
+                acts_are_told_whole_in_their_trace,
+                a_first_look_at_the_entries_is_told_and_no_other,
+                a_refusal_is_not_told,
+                a_retry_is_not_told_again,
+                every_act_that_is_done_is_told_and_no_other,
+            ]
+        }
+        $crate::store::contract::store_contract! { @cases $fresh, 1_000,
             ledger: [
                 a_wallet_opens_once_however_many_ask_at_once,
                 a_name_is_kept_from_the_first_appearance,
@@ -159,7 +169,7 @@ pub(super) async fn buy(
 
 /// What a user has of the currencies in order, minor units.
 pub(super) async fn amounts(store: &dyn Store, user: &Caller) -> [i64; 4] {
-    let wallet = store.wallet(user).await.expect("wallet");
+    let wallet = store.wallet(user, None).await.expect("wallet");
     assert_eq!(wallet.owner, user.id);
     Currency::ALL.map(|currency| wallet.balances.get(currency).minor_units)
 }

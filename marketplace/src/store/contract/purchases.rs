@@ -7,7 +7,7 @@ use storage::sweep::BATCH;
 use super::{OPENING, amounts, attempt, buy, dollars, sell, usd, user};
 use crate::{
     id,
-    item::{self, Item, ItemNotFound, ItemStatus},
+    item::{self, Item, ItemNotFound, ItemStatus, Listing},
     purchase::{Attempt, Order, PurchaseError, Sale, TransactionStatus, TransactionType},
     store::{Error, Store},
     time,
@@ -28,7 +28,7 @@ pub(crate) async fn a_purchase_moves_item_and_money_and_is_on_record(store: &dyn
     assert_eq!((transaction.buyer_id, transaction.seller_id), (buyer.id, seller.id));
     assert_eq!((transaction.item_id, transaction.price), (listed.id, listed.price));
     assert_eq!((transaction.kind, transaction.status), (TransactionType::Trade, TransactionStatus::Completed));
-    assert_eq!(sale.item, Item { status: ItemStatus::Sold, updated_at: attempt.at, ..listed });
+    assert_eq!(sale.item, Item { status: ItemStatus::Sold, updated_at: attempt.at, version: 2, ..listed });
 
     let details = item::get(store, sale.item.id).await.expect("is there");
     assert_eq!((details.item, details.transactions), (sale.item, vec![transaction]));
@@ -133,7 +133,7 @@ pub(crate) async fn a_refusal_is_remembered(store: &dyn Store) {
         assert_eq!(buy(store, &buyer, &nowhere, Some("nowhere")).await, Err(ItemNotFound.into()));
     }
     // The item that was not there appears: a retry must not buy what its client was told it could not.
-    store.create_item(&seller, nowhere.clone(), None).await.expect("creates");
+    store.create_item(Listing::new(seller.clone(), nowhere.clone(), None)).await.expect("creates");
     assert_eq!(buy(store, &buyer, &nowhere, Some("nowhere")).await, Err(ItemNotFound.into()));
 
     let dear = sell(store, &seller, usd(CENTS + 1)).await;
@@ -194,7 +194,7 @@ pub(crate) async fn outcomes_count_for_their_time_and_not_longer(store: &dyn Sto
 
     let missing = buy(store, &buyer, &nowhere, Some("refusal")).await;
     assert_eq!(missing, Err(ItemNotFound.into()));
-    store.create_item(&seller, nowhere.clone(), None).await.expect("creates");
+    store.create_item(Listing::new(seller.clone(), nowhere.clone(), None)).await.expect("creates");
     assert_eq!(buy_after(store, &buyer, &nowhere, "refusal", HOUR - MINUTE).await, missing);
     buy_after(store, &buyer, &nowhere, "refusal", HOUR + MINUTE).await.expect("counts no longer");
     assert_eq!(dollars(store, &buyer).await, CENTS - 2);

@@ -7,7 +7,7 @@ use super::{amounts, attempt, sell, usd, user};
 use crate::{
     deposit::Deposit,
     id,
-    item::{Item, ItemFilter, ItemQuery, ItemSort},
+    item::{Item, ItemFilter, ItemQuery, ItemSort, Listing},
     store::{Error, Store},
     time,
 };
@@ -21,12 +21,12 @@ pub(crate) async fn a_wallet_too_many_is_refused_and_leaves_nothing(store: &dyn 
     let exhausted = |error: &Error| matches!(error, Error::TreasuryExhausted(Currency::Btc));
     // Twice: a failure opens no account, and is not remembered under a key.
     for _ in 0..2 {
-        let error = store.wallet(&late).await.expect_err("no money left");
+        let error = store.wallet(&late, None).await.expect_err("no money left");
         assert!(exhausted(&error), "{error:?}");
         let error = store.purchase(attempt(&late, &item, Some("key"))).await.expect_err("no money left");
         assert!(exhausted(&error), "{error:?}");
         let listing = Item { id: id::next(), seller_id: late.id, ..item.clone() };
-        let error = store.create_item(&late, listing, None).await.expect_err("no money left");
+        let error = store.create_item(Listing::new(late.clone(), listing, None)).await.expect_err("no money left");
         assert!(exhausted(&error), "{error:?}");
         let error = kernel::Error::from(error);
         assert_eq!(error.code(), TREASURY_EXHAUSTED);

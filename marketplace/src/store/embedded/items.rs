@@ -1,7 +1,6 @@
 //! Listings in SQLite.
 
 use bson::oid::ObjectId;
-use chrono::{DateTime, Utc};
 use diesel::{helper_types::IntoBoxed, prelude::*, sqlite::Sqlite};
 
 use super::{
@@ -157,6 +156,7 @@ pub(super) fn insert(connection: &mut SqliteConnection, item: &Item) -> Result<(
             items::tags.eq(serde_json::to_string(&item.tags).map_err(|error| Error::Failed(error.into()))?),
             items::created_at.eq(item.created_at.timestamp_micros()),
             items::updated_at.eq(item.updated_at.timestamp_micros()),
+            items::version.eq(item.version),
         ))
         .execute(connection)?;
     for tag in &item.tags {
@@ -170,11 +170,18 @@ pub(super) fn insert(connection: &mut SqliteConnection, item: &Item) -> Result<(
     Ok(())
 }
 
-/// Marks an available item as sold, for its seller too; `false` where it is not available.
-pub(super) fn mark_sold(connection: &mut SqliteConnection, item: &Item, at: DateTime<Utc>) -> Result<bool, Error> {
-    let available = items::table.find(item.id.to_hex()).filter(items::status.eq(ItemStatus::Available.as_str()));
+/// Keeps that an item is sold, which was available in its version of before, for its seller too; `false` where it is not.
+pub(super) fn mark_sold(connection: &mut SqliteConnection, item: &Item) -> Result<bool, Error> {
+    let available = items::table
+        .find(item.id.to_hex())
+        .filter(items::status.eq(ItemStatus::Available.as_str()))
+        .filter(items::version.eq(item.version - 1));
     let sold = diesel::update(available)
-        .set((items::status.eq(ItemStatus::Sold.as_str()), items::updated_at.eq(at.timestamp_micros())))
+        .set((
+            items::status.eq(item.status.as_str()),
+            items::updated_at.eq(item.updated_at.timestamp_micros()),
+            items::version.eq(item.version),
+        ))
         .execute(connection)?;
     if sold == 0 {
         return Ok(false);

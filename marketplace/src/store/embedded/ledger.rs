@@ -17,10 +17,12 @@ use super::{
     Error,
     rows::{damaged, money, parse, time},
     schema::{accounts, balances, journal, postings},
+    tell,
 };
 use crate::{
     deposit::{Deposit, DepositError, Deposited},
     ledger::{Audit, Discrepancy, Entry, EntryKind, Posting, TREASURY},
+    told,
     wallet::{Amounts, EntryQuery, Wallet, WalletEntry},
 };
 
@@ -102,6 +104,7 @@ pub(super) fn open_account(
     owner: &Caller,
     opening: &Amounts,
     at: DateTime<Utc>,
+    traceparent: Option<&str>,
 ) -> Result<(), Error> {
     let id = owner.id.to_string();
     let opened = diesel::insert_or_ignore_into(accounts::table)
@@ -119,7 +122,9 @@ pub(super) fn open_account(
             .values((balances::owner.eq(&id), balances::currency.eq(currency.as_str()), balances::balance.eq(0)))
             .execute(connection)?;
     }
-    post(connection, &Entry::transfer(EntryKind::Issue, id.clone(), at, (TREASURY, &id), opening.iter()))
+    let entry = Entry::transfer(EntryKind::Issue, id.clone(), at, (TREASURY, &id), opening.iter());
+    post(connection, &entry)?;
+    tell(connection, &[told::issued(&entry, &id, traceparent)?])
 }
 
 /// Makes a deposit of one who has an account, or refuses it.
@@ -150,7 +155,9 @@ pub(super) fn deposit(
     }
     post(connection, &deposit.entry)?;
     let made = entries(connection, deposit.owner.id, (i64::MAX, 1))?.pop();
-    made.map(Ok).ok_or_else(|| damaged(owner, "has no postings"))
+    let made = made.ok_or_else(|| damaged(owner, "has no postings"))?;
+    tell(connection, &told::deposited(deposit, &made)?)?;
+    Ok(Ok(made))
 }
 
 /// What an account has of one currency.

@@ -3,10 +3,11 @@
 
 use diesel::prelude::*;
 
-use super::{Error, items, ledger, schema::transactions};
+use super::{Error, items, ledger, schema::transactions, tell};
 use crate::{
     item::ItemNotFound,
     purchase::{Attempt, PurchaseError, Sale, Transaction},
+    told,
     wallet::Amounts,
 };
 
@@ -16,7 +17,8 @@ pub(super) fn purchase(
     attempt: &Attempt,
     opening: &Amounts,
 ) -> Result<Result<Sale, PurchaseError>, Error> {
-    ledger::open_account(connection, &attempt.buyer, opening, attempt.at)?;
+    let traceparent = attempt.traceparent.as_deref();
+    ledger::open_account(connection, &attempt.buyer, opening, attempt.at, traceparent)?;
     let Some(item) = items::find(connection, attempt.order.item_id)? else {
         return Ok(Err(ItemNotFound.into()));
     };
@@ -25,11 +27,12 @@ pub(super) fn purchase(
         Ok(sale) => sale,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    if !items::mark_sold(connection, &sale.item, attempt.at)? {
+    if !items::mark_sold(connection, &sale.item)? {
         return Err(Error::Failed("an item was sold twice".into()));
     }
     insert(connection, &sale.transaction)?;
     ledger::post(connection, &sale.transaction.entry())?;
+    tell(connection, &told::sold(&sale, traceparent)?)?;
     Ok(Ok(sale))
 }
 

@@ -27,6 +27,7 @@ pub(super) struct ItemRow {
     tags: String,
     created_at: i64,
     updated_at: i64,
+    version: i64,
 }
 
 impl TryFrom<ItemRow> for Item {
@@ -45,6 +46,7 @@ impl TryFrom<ItemRow> for Item {
             tags: serde_json::from_str(&row.tags).map_err(|error| damaged(&row.tags, error))?,
             created_at: time(row.created_at)?,
             updated_at: time(row.updated_at)?,
+            version: row.version,
         })
     }
 }

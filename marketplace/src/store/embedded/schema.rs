@@ -55,6 +55,7 @@ diesel::table! {
         tags -> Text,
         created_at -> BigInt,
         updated_at -> BigInt,
+        version -> BigInt,
     }
 }
 

@@ -6,7 +6,7 @@ use proto::marketplace::words::{Category, EntryKind, ItemStatus, TransactionStat
 use storage::testing::checked_words;
 
 use super::*;
-use crate::store::contract::{Fresh, amounts, assert_sound, buy, sell, store_contract, usd, user};
+use crate::store::contract::{Fresh, amounts, assert_sound, attempt, buy, sell, store_contract, usd, user};
 
 async fn fresh(opening_balance: i64) -> Fresh {
     let directory = tempfile::tempdir().expect("directory");
@@ -88,6 +88,42 @@ async fn the_imbalance_is_exact_where_64_bits_are_too_few() {
         .expect("updates");
     let imbalance = store.imbalance().await.expect("imbalance");
     assert!(imbalance.contains(&(Currency::Usd, 3 * i128::from(i64::MAX) - 1)), "{imbalance:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_is_not_done() {
+    let directory = tempfile::tempdir().expect("directory");
+    let (store, seller, buyer) = (open(directory.path()), user("seller"), user("buyer"));
+    let item = sell(&store, &seller, usd(1)).await;
+    let before = [amounts(&store, &seller).await, amounts(&store, &buyer).await];
+    execute(&store, "ALTER TABLE outbox RENAME TO elsewhere").await.expect("renames");
+    let at = time::now();
+    let listing = Listing::new(seller.clone(), Item { id: crate::id::next(), ..item.clone() }, None);
+    store.create_item(listing).await.expect_err("is not told");
+    store.purchase(attempt(&buyer, &item, None)).await.expect_err("is not told");
+    store.deposit(Deposit::new(buyer.clone(), usd(1), None, at)).await.expect_err("is not told");
+    store.wallet(&user("new"), None).await.expect_err("is not told");
+    execute(&store, "ALTER TABLE elsewhere RENAME TO outbox").await.expect("renames");
+    assert_eq!([amounts(&store, &seller).await, amounts(&store, &buyer).await], before);
+    let details = store.item(item.id).await.expect("reads").expect("is there");
+    assert_eq!((details.item, details.seller.active_listings), (item, 1));
+    assert_sound(&store).await;
+}
+
+#[tokio::test]
+async fn an_item_of_before_there_were_versions_has_the_first() {
+    let directory = tempfile::tempdir().expect("directory");
+    let store = open(directory.path());
+    let item = sell(&store, &user("seller"), usd(1)).await;
+    for sql in
+        ["ALTER TABLE items DROP COLUMN version", "DELETE FROM __diesel_schema_migrations WHERE version = '0005'"]
+    {
+        execute(&store, sql).await.expect("goes back");
+    }
+    drop(store);
+    let store = open(directory.path());
+    assert_eq!(store.item(item.id).await.expect("reads").expect("is there").item, item);
+    assert_eq!(buy(&store, &user("buyer"), &item, None).await.expect("buys").item.version, 2);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::{
-    item::{Item, PriceRank, Seller},
+    item::{Item, PriceRank, Seller, first_version},
     ledger::{Entry, Posting},
     purchase::Transaction,
     wallet::{Amounts, Wallet, WalletEntry},
@@ -37,6 +37,8 @@ pub(super) struct ItemDocument {
     tags: Vec<String>,
     created_at: bson::DateTime,
     updated_at: bson::DateTime,
+    #[serde(default = "first_version")]
+    version: i64,
 }
 
 impl From<&Item> for ItemDocument {
@@ -55,6 +57,7 @@ impl From<&Item> for ItemDocument {
             tags: item.tags.clone(),
             created_at: date(item.created_at),
             updated_at: date(item.updated_at),
+            version: item.version,
         }
     }
 }
@@ -75,6 +78,7 @@ impl TryFrom<ItemDocument> for Item {
             tags: document.tags,
             created_at: time(document.created_at)?,
             updated_at: time(document.updated_at)?,
+            version: document.version,
         })
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use bson::{Bson, Document, doc, oid::ObjectId};
-use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
-use kernel::{Caller, Page};
+use kernel::Page;
 use mongodb::options::Hint;
 use uuid::Uuid;
 
@@ -15,8 +14,9 @@ use super::{
     transaction::{Act, Halt},
 };
 use crate::{
-    item::{HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemSort, ItemStatus},
+    item::{FIRST_VERSION, HISTORY, Item, ItemDetails, ItemFilter, ItemQuery, ItemSort, ItemStatus, Listing},
     purchase::{Transaction, TransactionStatus},
+    told,
     wallet::Amounts,
 };
 
@@ -144,19 +144,30 @@ pub(super) async fn details(act: &mut Act<'_>, id: ObjectId) -> Result<Option<It
 }
 
 /// Adds an available listing, and the account of its seller where there is none.
-pub(super) async fn create(act: &mut Act<'_>, seller: &Caller, item: &Item, opening: &Amounts) -> Result<(), Halt> {
-    ledger::open_account(act, seller, opening, item.created_at).await?;
+pub(super) async fn create(act: &mut Act<'_>, listing: &Listing, opening: &Amounts) -> Result<(), Halt> {
+    let Listing { seller, item, traceparent, .. } = listing;
+    let traceparent = traceparent.as_deref();
+    ledger::open_account(act, seller, opening, item.created_at, traceparent).await?;
     act.collections.items.insert_one(ItemDocument::from(item)).session(&mut act.session).await?;
     let seller = doc! { "_id": item.seller_id.to_string() };
     let counted = doc! { "$inc": { "activeListings": 1_i64 } };
     let counted = act.collections.accounts.update_one(seller, counted).session(&mut act.session).await?;
-    if counted.matched_count == 1 { Ok(()) } else { Err(Halt::Changed) }
+    if counted.matched_count != 1 {
+        return Err(Halt::Changed);
+    }
+    act.tell(&[told::listed(item, traceparent)?]).await
 }
 
-/// Marks an available item as sold; [`Halt::Changed`] where it is not available any more.
-pub(super) async fn mark_sold(act: &mut Act<'_>, item: &Item, at: DateTime<Utc>) -> Result<(), Halt> {
-    let available = doc! { "_id": item.id, "status": ItemStatus::Available.as_str() };
-    let sold = doc! { "$set": { "status": ItemStatus::Sold.as_str(), "updatedAt": date(at) } };
+/// Keeps that an item is sold, which was available in its version of before; [`Halt::Changed`] where it is not any more.
+pub(super) async fn mark_sold(act: &mut Act<'_>, item: &Item) -> Result<(), Halt> {
+    let mut before = vec![Bson::from(item.version - 1)];
+    if item.version - 1 == FIRST_VERSION {
+        // Also of before items had versions.
+        before.push(Bson::Null);
+    }
+    let available = doc! { "_id": item.id, "status": ItemStatus::Available.as_str(), "version": { "$in": before } };
+    let (status, at) = (item.status.as_str(), date(item.updated_at));
+    let sold = doc! { "$set": { "status": status, "updatedAt": at, "version": item.version } };
     let sold = act.collections.items.update_one(available, sold).session(&mut act.session).await?;
     if sold.matched_count == 1 { Ok(()) } else { Err(Halt::Changed) }
 }

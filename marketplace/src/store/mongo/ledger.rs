@@ -18,6 +18,7 @@ use crate::{
     deposit::{Deposit, DepositError, Deposited},
     ledger::{Audit, Discrepancy, Entry, EntryKind, Posting, TREASURY},
     purchase::Transaction,
+    told,
     wallet::{Amounts, EntryQuery, WalletEntry},
 };
 
@@ -30,6 +31,7 @@ pub(super) async fn open_account(
     owner: &Caller,
     opening: &Amounts,
     at: DateTime<Utc>,
+    traceparent: Option<&str>,
 ) -> Result<AccountDocument, Halt> {
     let id = owner.id.to_string();
     if let Some(account) = account(act, &id).await? {
@@ -44,6 +46,7 @@ pub(super) async fn open_account(
     };
     insert_postings(act, &entry, [&treasury, &account]).await?;
     act.collections.accounts.insert_one(&account).session(&mut act.session).await?;
+    act.tell(&[told::issued(&entry, &id, traceparent)?]).await?;
     Ok(account)
 }
 
@@ -152,14 +155,16 @@ pub(super) async fn deposit(
     let treasury = issue(act, &deposit.entry).await?;
     let account = apply(act, &deposit.entry, &account.owner, able, (Document::new(), set)).await?;
     insert_postings(act, &deposit.entry, [&treasury, &account]).await?;
-    Ok(Ok(WalletEntry {
+    let made = WalletEntry {
         number: account.postings.unsigned_abs(),
         kind: deposit.entry.kind,
         amount: deposit.amount,
         balance: account.balance(currency)?.minor_units,
         reference: deposit.entry.reference.clone(),
         at: deposit.at(),
-    }))
+    };
+    act.tell(&told::deposited(deposit, &made)?).await?;
+    Ok(Ok(made))
 }
 
 /// The field of an account that has its balance.

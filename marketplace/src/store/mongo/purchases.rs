@@ -8,6 +8,7 @@ use super::{
 use crate::{
     item::ItemNotFound,
     purchase::{Attempt, PurchaseError, Sale},
+    told,
 };
 
 /// Sells the item to the owner of `account`.
@@ -24,9 +25,10 @@ pub(super) async fn purchase(
         Ok(sale) => sale,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    items::mark_sold(act, &sale.item, attempt.at).await?;
+    items::mark_sold(act, &sale.item).await?;
     ledger::pay(act, &sale.transaction).await?;
     let document = TransactionDocument::from(&sale.transaction);
     act.collections.transactions.insert_one(document).session(&mut act.session).await?;
+    act.tell(&told::sold(&sale, attempt.traceparent.as_deref())?).await?;
     Ok(Ok(sale))
 }

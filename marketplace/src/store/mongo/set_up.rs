@@ -12,7 +12,10 @@ use mongodb::{
     error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR},
 };
 
-use storage::{mongo::is_duplicate_key, readiness::Failure};
+use storage::{
+    mongo::{is_duplicate_key, set_up_outbox},
+    readiness::Failure,
+};
 
 use super::{
     documents::AccountDocument,
@@ -83,6 +86,7 @@ async fn create_all(database: &Database, transactions: &Transactions) -> Result<
     for (collection, models) in indexes::all() {
         database.collection::<Document>(collection).create_indexes(models).await?;
     }
+    set_up_outbox(database).await?;
     match transactions.collections.accounts.insert_one(empty_treasury()).await {
         Err(error) if !is_duplicate_key(&error) => Err(error),
         _ => Ok(()),

@@ -9,10 +9,12 @@ use std::{
 };
 
 use bson::{Document, doc};
+use events::Publisher;
 use futures_util::{StreamExt, TryStreamExt, future::join_all};
 use kernel::{Clock, Kind};
 use mongodb::options::ServerAddress;
 use runtime::identity::{Ended, Jwks, Verifier};
+use storage::DataDir;
 use tokio::{net::TcpListener, sync::Notify};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -20,7 +22,7 @@ use uuid::Uuid;
 use self::proxy::Proxy;
 use super::*;
 use crate::{
-    item::{ItemFilter, ItemSort},
+    item::{ItemFilter, ItemSort, ItemStatus},
     ledger::TREASURY,
     purchase::{Transaction, TransactionStatus, TransactionType},
     store::contract::{Fresh, amounts, assert_sound, attempt, buy, sell, store_contract, usd, user},
@@ -62,12 +64,16 @@ impl Scratch {
     }
 
     async fn unprepared_through(&self, proxy: &Proxy) -> Mongo {
+        Mongo::on(self.settings_through(proxy).await, &opening(1_000)).expect("connects")
+    }
+
+    async fn settings_through(&self, proxy: &Proxy) -> ClientOptions {
         let mut settings = self.settings().await;
         settings.hosts = vec![ServerAddress::parse(proxy.address.to_string()).expect("an address")];
         settings.server_selection_timeout = Some(Duration::from_millis(300));
         // What it says of its replica set would lead past the proxy.
         (settings.direct_connection, settings.repl_set_name) = (Some(true), None);
-        Mongo::on(settings, &opening(1_000)).expect("connects")
+        settings
     }
 }
 
@@ -147,7 +153,7 @@ async fn the_pool_tells_who_is_connected() {
         held.store(false, Ordering::Relaxed);
         released.notify_waiters();
     };
-    let (answers, ()) = tokio::join!(join_all((0..16).map(|_| store.wallet(&seller))), seen);
+    let (answers, ()) = tokio::join!(join_all((0..16).map(|_| store.wallet(&seller, None))), seen);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     becomes(|pool| pool.in_use == 0).await;
 }
@@ -249,10 +255,13 @@ async fn what_was_read_and_is_so_no_longer_throws_the_purchase_back() {
     let scratch = Scratch::new();
     let (store, seller, buyer) = (scratch.store(1_000).await, user("seller"), user("buyer"));
     let item = sell(&store, &seller, usd(1)).await;
-    buy(&store, &buyer, &item, None).await.expect("buys");
-    let sold_again =
-        store.transactions.try_once(&item, &|act, item| items::mark_sold(act, item, item.created_at).boxed()).await;
+    let sale = buy(&store, &buyer, &item, None).await.expect("buys");
+    let sold_again = store.transactions.try_once(&sale.item, &|act, item| items::mark_sold(act, item).boxed()).await;
     assert!(matches!(sold_again, Err(transaction::Halt::Changed)), "{sold_again:?}");
+    let of_later = doc! { "$set": { "status": ItemStatus::Available.as_str(), "version": 2_i64 } };
+    store.transactions.collections.items.update_one(doc! { "_id": item.id }, of_later).await.expect("updates");
+    let sold_unseen = store.transactions.try_once(&sale.item, &|act, item| items::mark_sold(act, item).boxed()).await;
+    assert!(matches!(sold_unseen, Err(transaction::Halt::Changed)), "{sold_unseen:?}");
     let before = amounts(&store, &seller).await;
     let overdrawn = overdrawn(&item, &buyer);
     let overdrawn =
@@ -260,6 +269,18 @@ async fn what_was_read_and_is_so_no_longer_throws_the_purchase_back() {
     assert!(matches!(overdrawn, Err(transaction::Halt::Changed)), "{overdrawn:?}");
     assert_eq!(amounts(&store, &seller).await, before, "the credit was taken back");
     assert_sound(&store).await;
+}
+
+#[tokio::test]
+async fn an_item_of_before_there_were_versions_has_the_first() {
+    let scratch = Scratch::new();
+    let store = scratch.store(1_000).await;
+    let item = sell(&store, &user("seller"), usd(1)).await;
+    let of_before = doc! { "$unset": { "version": "" } };
+    store.transactions.collections.items.update_one(doc! { "_id": item.id }, of_before).await.expect("updates");
+    assert_eq!(store.item(item.id).await.expect("reads").expect("is there").item, item);
+    let sold = buy(&store, &user("buyer"), &item, None).await.expect("buys").item;
+    assert_eq!((sold.version, store.item(item.id).await.expect("reads").expect("is there").item), (2, sold));
 }
 
 #[tokio::test]
@@ -312,7 +333,7 @@ async fn without_a_server_every_call_is_unavailable_and_soon() {
     let begin = Instant::now();
     let item = store.item(crate::id::next()).await.expect_err("no server");
     assert_eq!(kernel::Error::from(item).kind(), Kind::Unavailable);
-    let wallet = store.wallet(&user("nobody")).await.expect_err("no server");
+    let wallet = store.wallet(&user("nobody"), None).await.expect_err("no server");
     assert_eq!(kernel::Error::from(wallet).kind(), Kind::Unavailable);
     let ping = store.check_read().await.expect_err("no server");
     assert_eq!(kernel::Error::from(ping).kind(), Kind::Unavailable);
@@ -335,8 +356,8 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
         for error in [
             store.check_read().await.expect_err("is gone"),
             store.item(item.id).await.expect_err("is gone"),
-            store.wallet(&buyer).await.expect_err("is gone"),
-            store.create_item(&seller, item.clone(), None).await.expect_err("is gone"),
+            store.wallet(&buyer, None).await.expect_err("is gone"),
+            store.create_item(Listing::new(seller.clone(), item.clone(), None)).await.expect_err("is gone"),
         ] {
             assert_eq!(kernel::Error::from(error).kind(), Kind::Unavailable);
         }
@@ -348,6 +369,13 @@ async fn a_server_that_goes_is_unavailable_until_it_is_back() {
     tokio::time::timeout(Duration::from_secs(20), back).await.expect("answers again");
     buy(&store, &buyer, &item, None).await.expect("buys");
     assert_sound(&store).await;
+}
+
+/// To a log that nobody reads, and the directory that it is in.
+fn publisher() -> (Publisher, tempfile::TempDir) {
+    let directory = tempfile::tempdir().expect("directory");
+    let publisher = events::options::Options::default().publisher("test", || DataDir::open(directory.path(), true));
+    (publisher.expect("a log"), directory)
 }
 
 /// Takes no token.
@@ -362,7 +390,9 @@ async fn a_server_without_transactions_stops_the_process_with_the_fix() {
     let ping = store.check_read().await.expect_err("not of use");
     assert_eq!(kernel::Error::from(ping).kind(), Kind::Unavailable);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-    let serving = crate::serve(listener, "marketplace-1".to_owned(), store, nobody(), CancellationToken::new());
+    let (publisher, _log) = publisher();
+    let serving =
+        crate::serve(listener, "marketplace-1".to_owned(), store, publisher, nobody(), CancellationToken::new());
     let ended = tokio::time::timeout(Duration::from_secs(10), serving).await.expect("in time");
     let error = ended.expect_err("cannot work").to_string();
     for part in ["MONGODB_URI", "--replSet", "rs.initiate()"] {

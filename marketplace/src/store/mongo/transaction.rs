@@ -1,23 +1,22 @@
 //! Acts: multi-document transactions, tried again where that helps.
 //!
-//! An act reads of one moment (`snapshot`) and is acknowledged when most members have it on disk (`majority`). Whatever
-//! two acts write at once, the later one is thrown back by the server (TransientTransactionError) and starts again from
-//! its first read. The filters of updates repeat what was read all the same, `status: available` or `balance >= price`:
-//! what is sold twice or overdrawn matches nothing, also where isolation is weaker than asked for.
+//! An act reads of one moment and is acknowledged when most members have it on disk ([`storage::mongo::transaction`]).
+//! Whatever two acts write at once, the later one is thrown back by the server and starts again from its first read. The
+//! filters of updates repeat what was read all the same, `status: available` or `balance >= price`: what is sold twice or
+//! overdrawn matches nothing, also where isolation is weaker than asked for.
 
 use std::time::Duration;
 
+use events::event::Invalid;
 use futures_util::future::BoxFuture;
-use mongodb::{
-    Client, ClientSession,
-    error::{self, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
-    options::{ReadConcern, TransactionOptions, WriteConcern},
+use mongodb::{Client, ClientSession, error};
+use storage::{
+    mongo::{append, is_duplicate_key, transaction},
+    outbox::Message,
 };
-
-use storage::mongo::is_duplicate_key;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::{Collections, DEADLINE, Error};
+use super::{Collections, Error};
 
 /// Between tries: doubled from the first to the longest, which is for an act that a replica left open when it died.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -59,6 +58,12 @@ impl From<error::Error> for Halt {
 impl From<Error> for Halt {
     fn from(error: Error) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<Invalid> for Halt {
+    fn from(error: Invalid) -> Self {
+        Self::Store(error.into())
     }
 }
 
@@ -116,36 +121,17 @@ impl Transactions {
     pub(super) async fn try_once<C, T>(&self, context: &C, work: &impl Work<C, T>) -> Result<T, Halt> {
         // Given back between tries: who waits for a locked document keeps no connection from the others.
         let _permit = self.permits.acquire().await.map_err(|closed| Error::Failed(closed.into()))?;
-        let mut act = Act { collections: &self.collections, session: self.client.start_session().await? };
-        let options = TransactionOptions::builder()
-            .read_concern(ReadConcern::snapshot())
-            .write_concern(WriteConcern::majority())
-            .max_commit_time(DEADLINE)
-            .build();
-        // Sends nothing: where it fails, the driver has no server. (It says "not supported by this deployment" then.)
-        let begun = act.session.start_transaction().with_options(options).await;
-        begun.map_err(|error| Error::Unavailable(error.into()))?;
-        match work(&mut act, context).await {
-            Ok(outcome) => act.commit().await.map(|()| outcome),
-            Err(halt) => {
-                // Where this fails too, the server gives up the transaction by itself.
-                let _ = act.session.abort_transaction().await;
-                Err(halt)
-            }
-        }
+        let session = transaction::begin(&self.client).await.map_err(Error::from)?;
+        let mut act = Act { collections: &self.collections, session };
+        let done = work(&mut act, context).await;
+        transaction::end(&mut act.session, done).await
     }
 }
 
 impl Act<'_> {
-    async fn commit(&mut self) -> Result<(), Halt> {
-        loop {
-            match self.session.commit_transaction().await {
-                Ok(()) => return Ok(()),
-                // It may be committed. To ask again is safe, the server knows the transaction by its number.
-                Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+    /// Keeps what is told of it.
+    pub(super) async fn tell(&mut self, messages: &[Message]) -> Result<(), Halt> {
+        Ok(append(&self.collections.database, &mut self.session, messages).await?)
     }
 }
 
@@ -156,12 +142,7 @@ impl Halt {
             Self::Changed => true,
             // A key that is there and that the transaction has not seen: it was committed after the transaction's first
             // read, and the next try sees it. (mongod mostly says WriteConflict here; PostgreSQL under it says this.)
-            Self::Driver(error) if is_duplicate_key(error) => true,
-            // A server that was looked for in vain is not to be looked for again until the deadline.
-            Self::Driver(error) => {
-                error.contains_label(TRANSIENT_TRANSACTION_ERROR)
-                    && !matches!(*error.kind, ErrorKind::ServerSelection { .. })
-            }
+            Self::Driver(error) => is_duplicate_key(error) || transaction::is_thrown_back(error),
             Self::Store(_) => false,
         }
     }

@@ -82,8 +82,10 @@ fn items() -> Document {
             "tags": { "bsonType": "array", "items": text() },
             "createdAt": time(),
             "updatedAt": time(),
+            "version": { "bsonType": "long", "minimum": 1 },
         },
-        &[],
+        // Items of before had none.
+        &["version"],
     )
 }
 

@@ -39,6 +39,7 @@ fn updated(command: &Document, collection: &str) -> Option<Bson> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_stays_locked_stops_nobody_but_those_who_want_it() {
+    const CONNECTIONS: u32 = 3;
     let scratch = Scratch::new();
     let (seller, store) = (user("seller"), scratch.store(1_000).await);
     let locked = sell(&store, &seller, usd(1)).await;
@@ -54,9 +55,11 @@ async fn a_document_that_stays_locked_stops_nobody_but_those_who_want_it() {
         conflicts.then(write_conflict)
     })
     .await;
-    let store = scratch.through(&proxy).await;
+    let mut settings = scratch.settings_through(&proxy).await;
+    settings.max_pool_size = Some(CONNECTIONS);
+    let store = prepared(Mongo::on(settings, &opening(1_000)).expect("connects")).await;
     // More than there are connections, so that those would not do if each kept one.
-    let buyers: Vec<_> = (0..40).map(|n| user(&format!("buyer-{n}"))).collect();
+    let buyers: Vec<_> = (0..2 * CONNECTIONS).map(|n| user(&format!("buyer-{n}"))).collect();
     let purchases = join_all(buyers.iter().map(|buyer| store.purchase(attempt(buyer, &locked, None))));
     let mut purchases = std::pin::pin!(purchases);
     let bystanders = async {
@@ -74,7 +77,11 @@ async fn a_document_that_stays_locked_stops_nobody_but_those_who_want_it() {
         assert_eq!(kernel::Error::from(outcome.expect_err("is locked")).kind(), Kind::Unavailable);
     }
     // The driver aborts what was cut off at its deadline in the background, and the stand-in shows it until then.
-    let aborted = async { while !store.audit().await.expect("audit").is_empty() {} };
+    let aborted = async {
+        while !store.audit().await.expect("audit").is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
     tokio::time::timeout(Duration::from_secs(20), aborted).await.expect("is sound");
     assert_sound(&store).await;
 }
@@ -119,6 +126,30 @@ async fn nobody_is_credited_what_nobody_was_debited() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_told_is_not_done() {
+    let scratch = Scratch::new();
+    let (seller, buyer, store) = (user("seller"), user("buyer"), scratch.store(1_000).await);
+    let item = sell(&store, &seller, usd(1)).await;
+    let before = [amounts(&store, &seller).await, amounts(&store, &buyer).await];
+    let proxy = Proxy::with(scratch.server().await, move |command| {
+        let tells = command.get_str("insert").is_ok_and(|collection| collection == "outbox");
+        tells.then(|| doc! { "ok": 0, "code": 2, "codeName": "BadValue", "errmsg": "not here" })
+    })
+    .await;
+    let mute = scratch.through(&proxy).await;
+    let listing = Listing::new(seller.clone(), Item { id: crate::id::next(), ..item.clone() }, None);
+    mute.create_item(listing).await.expect_err("is not told");
+    mute.purchase(attempt(&buyer, &item, None)).await.expect_err("is not told");
+    let deposit = Deposit::new(buyer.clone(), usd(1), None, time::now());
+    mute.deposit(deposit).await.expect_err("is not told");
+    mute.wallet(&user("new"), None).await.expect_err("is not told");
+    assert_eq!([amounts(&store, &seller).await, amounts(&store, &buyer).await], before);
+    let details = store.item(item.id).await.expect("reads").expect("is there");
+    assert_eq!((details.item, details.seller.active_listings), (item, 1));
+    assert_sound(&store).await;
+}
+
+#[tokio::test]
 async fn a_server_that_only_reads_is_read_and_its_check_of_writes_fails_until_it_writes() {
     let scratch = Scratch::new();
     let full = Arc::new(AtomicBool::new(false));
@@ -139,7 +170,10 @@ async fn a_server_that_only_reads_is_read_and_its_check_of_writes_fails_until_it
     full.store(true, Ordering::Relaxed);
     store.check_read().await.expect("reads");
     assert!(store.item(item.id).await.expect("reads").is_some());
-    for refused in [store.check_write(replica).await, store.create_item(&seller, item.clone(), None).await.map(drop)] {
+    for refused in [
+        store.check_write(replica).await,
+        store.create_item(Listing::new(seller.clone(), item.clone(), None)).await.map(drop),
+    ] {
         assert_eq!(kernel::Error::from(refused.expect_err("is full")).kind(), Kind::Unavailable);
     }
     full.store(false, Ordering::Relaxed);
@@ -161,7 +195,8 @@ async fn while_the_set_up_takes_its_time_no_call_fails_that_was_not_refused_unse
     let other = Arc::new(scratch.unprepared_through(&proxy).await);
     let shutdown = CancellationToken::new();
     let name = "marketplace-1".to_owned();
-    let serving = tokio::spawn(crate::serve(listener, name, other, nobody(), shutdown.clone()));
+    let (publisher, _log) = publisher();
+    let serving = tokio::spawn(crate::serve(listener, name, other, publisher, nobody(), shutdown.clone()));
     let channel = Channel::from_shared(format!("http://{address}")).expect("uri").connect_lazy();
     let health = async || {
         let request = HealthCheckRequest { service: crate::SERVICE.to_owned() };
