@@ -160,8 +160,9 @@ async fn answers_without_end_keep_no_room_from_others() {
     let app = Router::new().route("/", get(endless)).layer(Extension(counts.clone()));
     let server = serve(app, Limits::default()).await;
     let (answers, _connection) = deaf(&server, 100).await;
+    let mut begun = Vec::new();
     for answer in answers {
-        assert_eq!(timeout(PATIENCE, answer).await.expect("it begins").unwrap().status(), 200);
+        begun.push(timeout(PATIENCE, answer).await.expect("it begins").unwrap());
     }
-    assert_eq!(counts.made(), 100);
+    assert!(begun.iter().all(|answer| answer.status() == 200) && counts.made() == 100);
 }
