@@ -153,7 +153,8 @@ impl Reader {
                 Some(batch) => batch,
                 None if self.is_behind => {
                     let epoch = Arc::clone(&self.epoch);
-                    self.catch_up(&epoch, self.at).await.ok()?;
+                    // Boxed, since a stream that waits for news would be as large as a call.
+                    Box::pin(self.catch_up(&epoch, self.at)).await.ok()?;
                     match self.notice.take() {
                         Some(notice) => return Some(notice),
                         None => continue,
