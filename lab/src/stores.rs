@@ -26,10 +26,12 @@ pub enum StoreKind {
     MongoDb,
     PostgreSql,
     Redis,
+    /// Of the log of events.
+    RabbitMq,
 }
 
 impl StoreKind {
-    pub const ALL: [Self; 3] = [Self::MongoDb, Self::PostgreSql, Self::Redis];
+    pub const ALL: [Self; 4] = [Self::MongoDb, Self::PostgreSql, Self::Redis, Self::RabbitMq];
 
     /// What `scripts/with-backends` calls it.
     pub fn name(self) -> &'static str {
@@ -37,6 +39,7 @@ impl StoreKind {
             Self::MongoDb => "mongodb",
             Self::PostgreSql => "postgres",
             Self::Redis => "redis",
+            Self::RabbitMq => "rabbitmq",
         }
     }
 
@@ -46,6 +49,7 @@ impl StoreKind {
             Self::MongoDb => "MONGODB_URI",
             Self::PostgreSql => "DATABASE_URL",
             Self::Redis => "REDIS_URL",
+            Self::RabbitMq => "AMQP_URL",
         }
     }
 
@@ -62,6 +66,7 @@ impl StoreKind {
             Self::MongoDb => format!("mongodb://{address}/capsim?directConnection=true"),
             Self::PostgreSql => format!("postgres://postgres@{address}/postgres"),
             Self::Redis => format!("redis://{address}"),
+            Self::RabbitMq => format!("amqp://guest:guest@{address}"),
         }
     }
 }
@@ -130,7 +135,7 @@ impl StoreServer {
         match self.kind {
             // PostgreSQL's own "immediate shutdown": a killed postmaster would leave its children behind.
             StoreKind::PostgreSql => signal("QUIT", &child),
-            StoreKind::MongoDb | StoreKind::Redis => child.kill().unwrap(),
+            StoreKind::MongoDb | StoreKind::Redis | StoreKind::RabbitMq => child.kill().unwrap(),
         }
         tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap();
     }
@@ -150,7 +155,7 @@ impl Drop for StoreServer {
         if let Some(mut child) = self.child.take() {
             match self.kind {
                 StoreKind::PostgreSql => signal("QUIT", &child),
-                StoreKind::MongoDb | StoreKind::Redis => child.kill().unwrap_or_default(),
+                StoreKind::MongoDb | StoreKind::Redis | StoreKind::RabbitMq => child.kill().unwrap_or_default(),
             }
             let _ = child.wait();
         }

@@ -212,6 +212,9 @@ fn process<'a>(
     called: impl IntoIterator<Item = &'a Replicas>,
 ) -> Server {
     let mut environment = wiring.store(&name, StoreKind::told_by(program.store));
+    if program.environment.contains(&StoreKind::RabbitMq.variable()) {
+        environment.extend(wiring.store(&name, StoreKind::RabbitMq));
+    }
     // The embedded log is of all.
     environment.push(("DATA_DIR".to_owned(), logs.join(DATA).display().to_string()));
     environment.push(("SHARED_DATA".to_owned(), true.to_string()));

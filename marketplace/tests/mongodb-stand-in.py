@@ -8,8 +8,8 @@ Takes nx-27017's flags and prints what it prints. What is mended here, from outs
 written for MongoDB alone:
 
 - Transactions: nx-27017 runs all sessions of a database in one SQLite transaction, which reads do not begin. Here they
-  do, and a session that has begun one has the database to itself; another one that wants to begin soon gets a WriteConflict, as MongoDB would answer, and
-  everything else waits. A session that falls silent, because its client was killed, loses its transaction.
+  do, and a session that has begun one has the database to itself; another one that wants to begin soon gets a
+  WriteConflict, as MongoDB would answer, and everything else waits for its turn. A session that falls silent, because its client was killed, loses its transaction.
 - A commit is told by no number. Here it is kept with what it commits, so that one that is asked for again, also after the
   server was killed, is answered as it ended.
 - Compound indexes that end in `_id` break every insert. They are made without it.
@@ -36,7 +36,7 @@ PATIENCE = 0.05  # seconds that the begin of a transaction waits for its turn
 LIFETIME = 3.0  # seconds that a transaction may be silent
 
 turns = threading.Condition()
-holders = {}  # database -> [session, time of its last command]
+holders = {}  # database -> [session, or a command outside of transactions; time of its last command]
 committed = set()  # (session, number of its transaction)
 collections = {}  # (database, collection) -> {"options": …, "indexes": {name: specification}}
 
@@ -45,22 +45,21 @@ def transient(code, name):
     return {"ok": 0, "code": code, "codeName": name, "errmsg": name, "errorLabels": ["TransientTransactionError"]}
 
 
-def take_turn(handler, database, session, begins, inside):
+def take_turn(handler, database, owner, begins, inside):
     """Waits until the command may run; an answer instead where it may not."""
     give_up = time.monotonic() + PATIENCE
     with turns:
         while True:
             holder = holders.get(database)
             if holder and time.monotonic() - holder[1] > LIFETIME:
-                for owner in handler._tx_sessions(holder[0]):
-                    owner.abort_transaction()
+                for silent in handler._tx_sessions(holder[0]):
+                    silent.abort_transaction()
                 del holders[database]
                 holder = None
-            if holder is None or holder[0] == session:
+            if holder is None or holder[0] == owner:
                 if inside and not begins and holder is None:
                     return transient(251, "NoSuchTransaction")
-                if inside:
-                    holders[database] = [session, time.monotonic()]
+                holders[database] = [owner, time.monotonic()]
                 return None
             if inside and not begins:
                 return transient(251, "NoSuchTransaction")
@@ -69,9 +68,9 @@ def take_turn(handler, database, session, begins, inside):
             turns.wait(PATIENCE)
 
 
-def release(session):
+def release(owner):
     with turns:
-        for database in [name for name, holder in holders.items() if holder[0] == session]:
+        for database in [name for name, holder in holders.items() if holder[0] == owner]:
             del holders[database]
         turns.notify_all()
 
@@ -160,40 +159,51 @@ def unless_it_sets_a_date(original):
 def mended(original):
     def handle(self, message):
         body = next(section for kind, section in message["sections"] if kind == "body")
-        asked = dict(body)
         database = body.get("$db", "test")
         session = nx._extract_session_id(body["lsid"]) if "lsid" in body else None
         if "commitTransaction" in body or "abortTransaction" in body:
             return end(self, original, message, body, session)
+        if any(name in body for name in ("hello", "isMaster", "ismaster", "ping", "endSessions")):
+            return original(self, message)
         inside, begins = body.get("autocommit") is False, bool(body.get("startTransaction"))
-        if not any(name in body for name in ("hello", "isMaster", "ismaster", "ping", "endSessions")):
-            refusal = take_turn(self, database, session, begins, inside)
-            if refusal:
-                return message["request_id"], refusal
-        if begins:
-            with self._lock_for(database):
-                self._get_or_create_session(body, self.get_database(database), database)
-        if any(name in body for name in ("create", "collMod", "createIndexes")):
-            if "create" in body and (database, body["create"]) in collections:
-                exists = {"ok": 0, "code": 48, "codeName": "NamespaceExists", "errmsg": "collection already exists"}
-                return message["request_id"], exists
-            remember(body, database)
-        if "find" in body:
-            body["filter"] = {
-                field: {"$in": [wanted]} if field != "_id" and isinstance(wanted, ObjectId) else wanted
-                for field, wanted in body.get("filter", {}).items()
-            }
-        for match in (stage["$match"] for stage in body.get("pipeline", []) if "$match" in stage):
-            if "_id" in match:
-                match["_id"] = as_text(match["_id"])
-        if "dropDatabase" in body:
-            for key in [key for key in collections if key[0] == database]:
-                del collections[key]
-        request_id, answer = original(self, message)
-        recall(asked, database, answer)
-        return request_id, answer
+        owner = session if inside else object()
+        refusal = take_turn(self, database, owner, begins, inside)
+        if refusal:
+            return message["request_id"], refusal
+        try:
+            return execute(self, original, message, body, database, begins)
+        finally:
+            if not inside:
+                release(owner)
 
     return handle
+
+
+def execute(handler, original, message, body, database, begins):
+    """Does a command whose turn it is."""
+    asked = dict(body)
+    if begins:
+        with handler._lock_for(database):
+            handler._get_or_create_session(body, handler.get_database(database), database)
+    if any(name in body for name in ("create", "collMod", "createIndexes")):
+        if "create" in body and (database, body["create"]) in collections:
+            exists = {"ok": 0, "code": 48, "codeName": "NamespaceExists", "errmsg": "collection already exists"}
+            return message["request_id"], exists
+        remember(body, database)
+    if "find" in body:
+        body["filter"] = {
+            field: {"$in": [wanted]} if field != "_id" and isinstance(wanted, ObjectId) else wanted
+            for field, wanted in body.get("filter", {}).items()
+        }
+    for match in (stage["$match"] for stage in body.get("pipeline", []) if "$match" in stage):
+        if "_id" in match:
+            match["_id"] = as_text(match["_id"])
+    if "dropDatabase" in body:
+        for key in [key for key in collections if key[0] == database]:
+            del collections[key]
+    request_id, answer = original(handler, message)
+    recall(asked, database, answer)
+    return request_id, answer
 
 
 QueryHelper._can_use_sql_updates = unless_it_sets_a_date(QueryHelper._can_use_sql_updates)

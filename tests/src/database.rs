@@ -17,6 +17,8 @@ pub struct Databases {
     database_url: String,
     redis_url: String,
     redis_prefix: String,
+    /// Where it is empty the log is embedded: a broker has one for all.
+    amqp_url: String,
     name: String,
     /// Administrator's URL of the shared PostgreSQL.
     postgres: String,
@@ -32,6 +34,7 @@ impl Databases {
             database_url: with_database(&postgres, &name),
             redis_url: given("TEST_REDIS_URL"),
             redis_prefix: format!("{name}:"),
+            amqp_url: String::new(),
             name,
             postgres,
         }
@@ -49,6 +52,7 @@ impl Databases {
             StoreKind::MongoDb => &mut self.mongodb_uri,
             StoreKind::PostgreSql => &mut self.database_url,
             StoreKind::Redis => &mut self.redis_url,
+            StoreKind::RabbitMq => &mut self.amqp_url,
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
     calls::{Ask, Caller},
     clients::Client,
     history::{Attempt, Deposit, Listing, Outcome, Said},
+    told::Facts,
 };
 
 /// For a read of a healthy system, on a busy machine.
@@ -26,6 +27,7 @@ pub(super) struct Owner {
 
 /// A sale as its item's page shows it.
 struct Trade {
+    id: String,
     item: String,
     buyer: String,
     seller: String,
@@ -122,19 +124,21 @@ pub(super) async fn settle_deposits(client: &mut Client) {
     }
 }
 
-/// All that must hold at the end, through the public doors.
-pub(super) async fn check(owners: &mut [Owner]) {
+/// All that must hold at the end, through the public doors. What was done.
+pub(super) async fn check(owners: &mut [Owner]) -> Facts {
     let opening = owners[0].caller.run.settings.economy.opening_balance;
     let deposits = owners[0].caller.run.history.deposits.lock().unwrap().clone();
-    let trades = check_market(&mut owners[0].caller).await;
-    check_words(&mut owners[0].caller).await;
+    let mut facts = Facts::default();
+    let trades = check_market(&mut owners[0].caller, &mut facts).await;
+    check_words(&mut owners[0].caller, &mut facts).await;
     let mut expected: BTreeMap<(String, String), i64> = BTreeMap::new();
     for owner in &*owners {
         for currency in Currency::ALL {
             expected.insert((owner.id.clone(), currency.as_str().to_owned()), opening.get(currency).minor_units);
         }
     }
-    for Trade { item, buyer, seller, currency, price } in trades {
+    for Trade { id, item, buyer, seller, currency, price } in trades {
+        facts.add("item.sold", &id);
         for (owner, amount) in [(buyer, -price), (seller, price)] {
             match expected.get_mut(&(owner.clone(), currency.clone())) {
                 Some(balance) => *balance += amount,
@@ -144,8 +148,10 @@ pub(super) async fn check(owners: &mut [Owner]) {
     }
     for Deposit { owner, currency, amount, .. } in deposits.iter().filter(|d| matches!(d.outcome, Outcome::Done(_))) {
         *expected.get_mut(&(owner.clone(), (*currency).to_owned())).unwrap() += amount;
+        facts.add("money.deposited", owner);
     }
     for Owner { id, caller } in owners {
+        facts.add("user.created", id);
         let entries = check_entries(id, caller).await;
         let wallet = fetch(caller, "/marketplace/wallet").await;
         for balance in wallet["balances"].as_array().into_iter().flatten() {
@@ -160,6 +166,7 @@ pub(super) async fn check(owners: &mut [Owner]) {
             }
         }
     }
+    facts
 }
 
 /// What the entries of a wallet add up to, a currency; each follows from the one before.
@@ -178,11 +185,12 @@ async fn check_entries(id: &str, caller: &mut Caller) -> HashMap<String, i64> {
 }
 
 /// Items and their sales against what sellers and buyers were told; the sales.
-async fn check_market(caller: &mut Caller) -> Vec<Trade> {
+async fn check_market(caller: &mut Caller, facts: &mut Facts) -> Vec<Trade> {
     let run = caller.run.clone();
     let items = fetch_all(caller, "/marketplace/list", "items", "pagination").await;
     let mut by_name: HashMap<String, Vec<&Value>> = HashMap::new();
     for item in &items {
+        facts.add("item.listed", &text(&item["_id"]));
         by_name.entry(text(&item["name"])).or_default().push(item);
     }
     for listing in &*run.history.listings.lock().unwrap() {
@@ -228,7 +236,8 @@ async fn check_market(caller: &mut Caller) -> Vec<Trade> {
                 ));
             }
             let price = minor(&transaction["price"], &currency);
-            trades.push(Trade { item: id.clone(), buyer, seller: text(&item["sellerId"]), currency, price });
+            let (id, item_id) = (text(&transaction["_id"]), id.clone());
+            trades.push(Trade { id, item: item_id, buyer, seller: text(&item["sellerId"]), currency, price });
         }
         let there: HashSet<_> = history.iter().map(|transaction| text(&transaction["_id"])).collect();
         for attempt in of_item {
@@ -244,14 +253,16 @@ async fn check_market(caller: &mut Caller) -> Vec<Trade> {
 }
 
 /// Channels and posts against what their authors were told.
-async fn check_words(caller: &mut Caller) {
+async fn check_words(caller: &mut Caller, facts: &mut Facts) {
     let run = caller.run.clone();
     let channels = fetch_all(caller, "/discourse/channels", "channels", "pagination").await;
     let mut there: HashMap<String, Vec<String>> = HashMap::new();
     for channel in &channels {
         let id = text(&channel["id"]);
+        facts.add("channel.created", &id);
         there.entry(text(&channel["name"])).or_default().push(id.clone());
         for post in fetch_all(caller, &format!("/discourse/channel/{id}"), "posts", "postsPagination").await {
+            facts.add("post.created", &text(&post["id"]));
             there.entry(text(&post["content"])).or_default().push(text(&post["id"]));
         }
     }

@@ -5,7 +5,7 @@
 //! | which faults come when | `plan` |
 //! | how each is done | `faults`, on what is in `world` |
 //! | what clients do, and what they check at once | `clients`; for any answer `calls` |
-//! | what must hold at the end | `checker` |
+//! | what must hold at the end | `checker`; of events `told` |
 //! | what may be put down to a fault | `weather` |
 
 mod calls;
@@ -15,6 +15,7 @@ mod disk;
 mod faults;
 mod history;
 mod plan;
+mod told;
 mod weather;
 mod world;
 
@@ -171,9 +172,10 @@ async fn verify(run: &Arc<Run>, world: &mut World, tokens: &[(String, String)], 
     if answer.as_ref().is_none_or(|answer| answer.status != 200) {
         owners[0].caller.violation(format!("a user cannot log in any more: {answer:?}"));
     }
-    checker::check(&mut owners).await;
-    let ledger = world.ledger().await;
+    let facts = checker::check(&mut owners).await;
+    let (ledger, log) = world.behind().await;
     checker::check_ledger(&owners[0].caller, &ledger).await;
+    told::check(&owners[0].caller, &log, &facts).await;
     let numbers = tally.numbers();
     for what in ["listed", "bought", "deposited", "posted"] {
         if !numbers.contains_key(what) {

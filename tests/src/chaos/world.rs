@@ -2,7 +2,9 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use events::SharedLog;
 use futures_util::future::join_all;
+use kernel::Secret;
 use lab::{
     eventually,
     process::Server,
@@ -153,19 +155,21 @@ impl World {
         }
     }
 
-    /// The store of the money, past all servers and links. One that is embedded must be let go of first.
-    pub(super) async fn ledger(&mut self) -> Ledger {
-        let mongodb = self.stores.iter().find(|store| store.kind() == StoreKind::MongoDb).map(StoreServer::url);
-        if mongodb.is_none() {
+    /// The store of the money, and the log of events, past all servers and links. What is embedded must be let go of first.
+    pub(super) async fn behind(&mut self) -> (Ledger, SharedLog) {
+        let url = |kind| self.stores.iter().find(|store| store.kind() == kind).map(StoreServer::url);
+        let (mongodb, amqp) = (url(StoreKind::MongoDb), url(StoreKind::RabbitMq));
+        if self.stores.is_empty() {
             for server in &mut self.servers {
                 server.stop().await;
             }
         }
-        let data = data_dir::Options { data_dir: self.directory.path().join("disk/data"), shared_data: false };
+        let data = data_dir::Options { data_dir: self.directory.path().join("disk/data"), shared_data: true };
         let ledger =
             marketplace::store::open(mongodb.as_deref(), || data.open(), &self.settings.economy).await.unwrap();
         eventually("the ledger can be read", async || ledger.check_read().await.is_ok()).await;
-        ledger
+        let log = events::options::Options { amqp_url: amqp.map(Secret::from), ..Default::default() };
+        (ledger, log.open("chaos", || data.open()).unwrap())
     }
 }
 
@@ -178,6 +182,9 @@ pub(super) fn places(name: &str) -> Vec<Place> {
         vec![Door(number - 1)]
     } else if name.ends_with(StoreKind::Redis.name()) {
         vec![Cache]
+    } else if name.ends_with(StoreKind::RabbitMq.name()) {
+        // Whoever acts is not to feel whether what was done can be told.
+        Vec::new()
     } else if name == CAPSIM {
         vec![Door(0), Cache, Inside]
     } else {
