@@ -5,7 +5,7 @@ use std::{env, error::Error, fmt::Write as _, fs, path::PathBuf};
 use prost::Message;
 use prost_types::{EnumDescriptorProto, FileDescriptorProto};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     "capsim/accounts/v1/accounts.proto",
     "capsim/marketplace/v1/marketplace.proto",
     "capsim/discourse/v1/discourse.proto",
@@ -15,6 +15,7 @@ const FILES: [&str; 9] = [
     "capsim/events/v1/money.proto",
     "capsim/events/v1/orders.proto",
     "capsim/events/v1/products.proto",
+    "capsim/feed/v1/feed.proto",
 ];
 
 /// The enum whose words stand in the kernel, with what a `.proto` cannot say of them.

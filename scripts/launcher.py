@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-SERVICES = ["accounts", "marketplace", "discourse"]  # as capsim/src/catalogue.rs has them
+SERVICES = ["accounts", "marketplace", "discourse", "feed"]  # as capsim/src/catalogue.rs has them
 REPLICAS = 3
 PORTS = {"GATEWAY_PORT": "0", "WEB_PORT": "0", "HOST": "127.0.0.1",
          **{f"{service.upper()}_PORTS": ",".join(["0"] * REPLICAS) for service in SERVICES}}

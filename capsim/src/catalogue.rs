@@ -41,6 +41,7 @@ pub const GATEWAY: Program = Program {
         "RATE_LIMIT",
         "AUTH_RATE_LIMIT",
         "CALLS_AT_ONCE",
+        "LIVE_AT_ONCE",
         "TRUSTED_PROXIES",
     ],
 };
@@ -89,6 +90,12 @@ pub const SERVICES: &[Service] = &[
         grpc: discourse::SERVICE,
         serve: discourse,
     },
+    Service {
+        program: Program { name: "feed", store: "REDIS_URL", environment: &["JWKS", "AMQP_URL"] },
+        ports: &[7001, 7002, 7003],
+        grpc: feed::SERVICE,
+        serve: feed,
+    },
 ];
 
 impl Service {
@@ -119,7 +126,12 @@ impl Service {
 
 /// What the gateway is to be told of the replicas; `of` gives those of a service, by its name.
 pub fn replicas(of: impl Fn(&str) -> Vec<ReplicaAddress>) -> gateway::config::Replicas {
-    gateway::config::Replicas { accounts: of("accounts"), marketplace: of("marketplace"), discourse: of("discourse") }
+    gateway::config::Replicas {
+        accounts: of("accounts"),
+        marketplace: of("marketplace"),
+        discourse: of("discourse"),
+        feed: of("feed"),
+    }
 }
 
 /// The stores of all services, which their replicas in one process share.
@@ -128,6 +140,7 @@ pub struct Stores {
     pub people: accounts::Store,
     pub items: Arc<dyn marketplace::store::Store>,
     pub channels: Arc<dyn discourse::store::Store>,
+    pub views: Arc<dyn feed::store::Store>,
 }
 
 impl Stores {
@@ -139,11 +152,13 @@ impl Stores {
     ) -> anyhow::Result<Self> {
         let database = databases.database_url.as_ref().map(Secret::reveal);
         let mongodb = databases.mongodb_uri.as_ref().map(Secret::reveal);
+        let redis = databases.redis_url.as_ref().map(Secret::reveal);
         let data_dir = || Ok(data_dir.clone());
         Ok(Self {
             people: accounts::Store::open(database, data_dir)?,
             items: marketplace::store::open(mongodb, data_dir, economy).await?,
             channels: discourse::store::open(database, data_dir, &economy.idempotency)?,
+            views: feed::store::open(redis, "", data_dir)?,
         })
     }
 }
@@ -180,6 +195,11 @@ fn marketplace(site: &Site, listener: TcpListener, name: String, stop: Cancellat
 fn discourse(site: &Site, listener: TcpListener, name: String, stop: CancellationToken) -> Serving {
     let (channels, publisher) = (Arc::clone(&site.stores.channels), site.publisher.clone());
     verifying(site, |verifier| discourse::serve(listener, name, channels, publisher, verifier, stop))
+}
+
+fn feed(site: &Site, listener: TcpListener, name: String, stop: CancellationToken) -> Serving {
+    let (views, log) = (Arc::clone(&site.stores.views), Arc::clone(&site.publisher.log));
+    verifying(site, |verifier| feed::serve(listener, name, views, log, verifier, stop))
 }
 
 /// Serves with what tells good tokens.

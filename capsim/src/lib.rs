@@ -6,6 +6,7 @@
 
 pub mod catalogue;
 pub mod config;
+pub mod feed;
 mod guide;
 mod kept;
 mod ready;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use kernel::Secret;
 use runtime::identity::SigningKeys;
+use upstream::ReplicaAddress;
 
 /// Every request allocates many small strings on one thread and frees them on another: what mimalloc is good at.
 #[global_allocator]
@@ -34,6 +35,11 @@ enum Command {
         #[command(subcommand)]
         change: Admin,
     },
+    /// Tell the feed of a running system what only admins may.
+    Feed {
+        #[command(subcommand)]
+        order: Feed,
+    },
     /// Fill a running system with people, listings, purchases, channels and posts, through its public API. What is
     /// there already is left as it is.
     Seed {
@@ -49,6 +55,19 @@ enum Admin {
     Grant { name: String },
     /// Take that away; the last admin stays one.
     Revoke { name: String },
+}
+
+#[derive(Subcommand)]
+enum Feed {
+    /// Make its views anew from the log, beside those that are there, and wait until they are in their place.
+    Rebuild {
+        /// One of its replicas.
+        #[arg(long, default_value = "127.0.0.1:7001")]
+        replica: ReplicaAddress,
+        /// An admin's token, as POST /auth/login gives it.
+        #[arg(long, env = "TOKEN", hide_env_values = true)]
+        token: Secret,
+    },
 }
 
 #[tokio::main]
@@ -79,6 +98,10 @@ async fn main() -> anyhow::Result<()> {
             let text =
                 format!("{name} is {what}{}\n", if changed { " from now on, and has to log in again" } else { "" });
             return Ok(io::stdout().write_all(text.as_bytes())?);
+        }
+        Some(Command::Feed { order: Feed::Rebuild { replica, token } }) => {
+            let said = capsim::feed::rebuild(&replica, token.reveal()).await?;
+            return Ok(io::stdout().write_all(said.as_bytes())?);
         }
         Some(Command::Seed { gateway }) => {
             let summary = capsim::seed(&gateway, progress).await?;

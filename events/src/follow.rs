@@ -50,6 +50,16 @@ impl Sequences {
         self.last.get(source).copied()
     }
 
+    /// The number of the last event of each source that was taken, by source.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.last.iter().map(|(source, last)| (source.as_str(), *last))
+    }
+
+    /// Whether all that the others have taken is taken here too.
+    pub fn cover(&self, others: &Self) -> bool {
+        others.iter().all(|(source, last)| self.last(source).is_some_and(|ours| ours >= last))
+    }
+
     /// Takes note of an event.
     pub fn take(&mut self, source: &str, sequence: u64) -> Step {
         let step = match self.last(source).or(self.from_first.then_some(0)) {
@@ -144,6 +154,22 @@ mod tests {
             [41, 42, 41, 44].map(|n| sequences.take("/orders", n)),
             [Step::Next, Step::Next, Step::Known, Step::Gap(1)]
         );
+    }
+
+    #[test]
+    fn who_is_further_covers_who_is_behind() {
+        let taken = |events: &[(&str, u64)]| {
+            let mut sequences = Sequences::from_first();
+            events.iter().for_each(|(source, sequence)| {
+                sequences.take(source, *sequence);
+            });
+            sequences
+        };
+        let behind = taken(&[("/orders", 1)]);
+        let further = taken(&[("/orders", 2), ("/accounts", 1)]);
+        assert!(further.cover(&behind) && further.cover(&further) && behind.cover(&Sequences::from_first()));
+        assert!(!behind.cover(&further) && !taken(&[("/orders", 2)]).cover(&further));
+        assert_eq!(further.iter().collect::<Vec<_>>(), [("/accounts", 1), ("/orders", 2)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use kernel::Clock;
 use proto::{
     accounts::accounts_client::AccountsClient, discourse::discourse_client::DiscourseClient,
-    marketplace::marketplace_client::MarketplaceClient,
+    feed::feed_client::FeedClient, marketplace::marketplace_client::MarketplaceClient,
 };
 use runtime::{
     identity::{Ended, SigningKeys, Verifier},
@@ -28,6 +28,7 @@ use crate::{
     config::{Options, Replicas, Stores},
     error::Problem,
     in_flight::InFlight,
+    live::{Live, Tickets, follow},
     rate_limit::{ClientAddress, Limit},
     redis::Redis,
 };
@@ -52,7 +53,7 @@ pub struct Settings {
 pub struct App {
     pub(crate) instance: String,
     pub(crate) auth: Auth,
-    pub(crate) cache: ResponseCache,
+    pub(crate) cache: Arc<ResponseCache>,
     pub(crate) balancers: Vec<Balancer>,
     /// Where there is one.
     pub(crate) redis: Option<Redis>,
@@ -61,6 +62,7 @@ pub struct App {
     /// Whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Arc<[IpNet]>,
     pub(crate) in_flight: InFlight,
+    pub(crate) live: Arc<Live>,
     pub(crate) metrics: Metrics,
     pub(crate) started: Instant,
     /// Calls since the start, for `/status`; of operations none is counted.
@@ -68,58 +70,76 @@ pub struct App {
     accounts: AccountsClient<Balancer>,
     marketplace: MarketplaceClient<Balancer>,
     discourse: DiscourseClient<Balancer>,
+    feed: FeedClient<Balancer>,
     /// Writes under way, and whatever else must end before the process does.
     pub(crate) tasks: TaskTracker,
 }
 
 impl App {
-    pub(crate) fn new(settings: Settings, shutdown: &CancellationToken) -> anyhow::Result<Arc<Self>> {
-        use proto::{accounts::accounts_server, discourse::discourse_server, marketplace::marketplace_server};
+    /// `stopping` ends what would not end by itself, live streams; `drained` what goes on as long as there are requests.
+    pub(crate) fn new(
+        settings: Settings,
+        stopping: &CancellationToken,
+        drained: &CancellationToken,
+    ) -> anyhow::Result<Arc<Self>> {
+        use proto::{
+            accounts::accounts_server, discourse::discourse_server, feed::feed_server, marketplace::marketplace_server,
+        };
 
         let Settings { instance, replicas, keys, clock, options, stores } = settings;
         let metrics = Metrics::new("gateway")?;
         let tasks = TaskTracker::new();
-        let checks = Checks::start(&tasks, shutdown)?;
+        let checks = Checks::start(&tasks, drained)?;
         let balancer = |service, name, replicas: &[_]| Balancer::new(service, name, replicas, &metrics, &checks);
         let accounts = balancer("accounts", accounts_server::SERVICE_NAME, &replicas.accounts);
         let marketplace = balancer("marketplace", marketplace_server::SERVICE_NAME, &replicas.marketplace);
         let discourse = balancer("discourse", discourse_server::SERVICE_NAME, &replicas.discourse);
+        let feed = balancer("feed", feed_server::SERVICE_NAME, &replicas.feed);
         let verifier = Verifier::new(keys.jwks(), clock, Ended::default())?;
         let following = follow_ended(replicas.accounts, verifier.clone());
-        tasks.spawn(shutdown.clone().run_until_cancelled_owned(following));
+        tasks.spawn(drained.clone().run_until_cancelled_owned(following));
         let ttl = options.cache_ttl;
         let (redis, cache): (_, Arc<dyn Cache>) = match stores {
             Stores::Memory => (None, Arc::new(MemoryCache::new(ttl))),
             Stores::Redis { url, prefix } => {
-                let redis = Redis::connect(&url, &prefix, &tasks, shutdown)?;
+                let redis = Redis::connect(&url, &prefix, &tasks, drained)?;
                 metrics.watch_store("redis", {
                     let redis = redis.clone();
                     move || redis.is_up()
                 });
-                let cache = redis.cache(ttl, &tasks, shutdown);
+                let cache = redis.cache(ttl, &tasks, drained);
                 (Some(redis), cache)
             }
         };
-        let cache = Some(cache).filter(|_| !ttl.is_zero());
+        let cache = Arc::new(ResponseCache::new(Some(cache).filter(|_| !ttl.is_zero()), &metrics));
+        let balancers = vec![accounts.clone(), marketplace.clone(), discourse.clone(), feed.clone()];
+        let feed = FeedClient::new(feed).max_decoding_message_size(MAX_MESSAGE_BYTES);
+        let tickets = Tickets::new(redis.clone());
+        let live = Live::new(feed.clone(), verifier.clone(), options.live_at_once, tickets, stopping.clone());
+        let live = Arc::new(live);
+        let following = follow(replicas.feed, Arc::clone(&live), Arc::clone(&cache));
+        tasks.spawn(drained.clone().run_until_cancelled_owned(following));
         let trusted_proxies: Arc<[IpNet]> = options.trusted_proxies.into();
         let call_limit = Arc::new(Limit::new(options.rate_limit, Arc::clone(&trusted_proxies), redis.as_ref()));
         let guesses = Arc::new(Guesses::new(options.auth_rate_limit, redis.as_ref()));
         Ok(Arc::new(Self {
             instance,
             auth: Auth::new(keys, verifier, options.jwt_ttl),
-            cache: ResponseCache::new(cache, &metrics),
-            balancers: vec![accounts.clone(), marketplace.clone(), discourse.clone()],
+            cache,
+            balancers,
             redis,
             call_limit,
             guesses,
             trusted_proxies,
             in_flight: InFlight::new(options.calls_at_once),
+            live,
             metrics,
             started: Instant::now(),
             requests: AtomicU64::new(0),
             accounts: AccountsClient::new(accounts).max_decoding_message_size(MAX_MESSAGE_BYTES),
             marketplace: MarketplaceClient::new(marketplace).max_decoding_message_size(MAX_MESSAGE_BYTES),
             discourse: DiscourseClient::new(discourse).max_decoding_message_size(MAX_MESSAGE_BYTES),
+            feed,
             tasks,
         }))
     }
@@ -137,6 +157,11 @@ impl App {
     /// A client of the discourse replicas.
     pub(crate) fn discourse(&self) -> DiscourseClient<Balancer> {
         self.discourse.clone()
+    }
+
+    /// A client of the feed's replicas.
+    pub(crate) fn feed(&self) -> FeedClient<Balancer> {
+        self.feed.clone()
     }
 
     /// Runs a write to its end, also when the client goes away in the middle, and then invalidates `tags`.

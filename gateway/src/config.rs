@@ -84,6 +84,15 @@ pub struct Replicas {
         default_value = "127.0.0.1:4001,127.0.0.1:4002,127.0.0.1:4003"
     )]
     pub discourse: Vec<ReplicaAddress>,
+    /// Replicas of the feed, host:port, comma-separated.
+    #[arg(
+        long = "feed-replicas",
+        value_name = "FEED_REPLICAS",
+        env = "FEED_REPLICAS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003"
+    )]
+    pub feed: Vec<ReplicaAddress>,
 }
 
 impl Config {
@@ -117,6 +126,9 @@ pub struct Options {
     /// Calls that a caller may have under way at once, their answers read or not (0 to 1000); 0 is no limit.
     #[arg(long, env = "CALLS_AT_ONCE", default_value_t = 128, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub calls_at_once: u32,
+    /// Live streams that a caller may have open at once (0 to 3072); 0 is no limit. All callers together: 3072.
+    #[arg(long, env = "LIVE_AT_ONCE", default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=3072))]
+    pub live_at_once: u32,
     /// Connections that one address (one /64 of IPv6) may have at once to the gateway, and as many to the web UI (1 to
     /// 4096). Loopback and TRUSTED_PROXIES speak for many, and are not bounded.
     #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -163,6 +175,7 @@ mod tests {
             ("--rate-limit", "-1", "RATE_LIMIT", "0..=1000000"),
             ("--auth-rate-limit", "1000001", "AUTH_RATE_LIMIT", "0..=1000000"),
             ("--calls-at-once", "1001", "CALLS_AT_ONCE", "0..=1000"),
+            ("--live-at-once", "3073", "LIVE_AT_ONCE", "0..=3072"),
             ("--connections-per-address", "0", "CONNECTIONS_PER_ADDRESS", "1..=4096"),
             ("--trusted-proxies", "10.0.0.0/33", "TRUSTED_PROXIES", "10.0.0.0/8"),
             ("--marketplace-replicas", "here", "MARKETPLACE_REPLICAS", "host:port"),

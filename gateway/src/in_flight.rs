@@ -9,7 +9,7 @@ use axum::{body::HttpBody, response::Response};
 use proto::errors;
 use runtime::{
     counts::{Counted, Counts},
-    server::{Share, UntilWritten},
+    server::{Endless, Share, UntilWritten},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -60,8 +60,8 @@ impl InFlight {
         Ok(Place { _permit: permit, _under_way: under_way })
     }
 
-    /// Keeps the place, and the share of its connection's room, until the answer is written. `made_again`: nothing is lost
-    /// where it is thrown away.
+    /// Keeps the place, and the share of its connection's room, until the answer is written; of one without end, whose maker
+    /// bounds it, until it begins. `made_again`: nothing is lost where it is thrown away.
     pub(crate) fn answered(
         &self,
         place: Place,
@@ -69,6 +69,9 @@ impl InFlight {
         mut response: Response,
         made_again: bool,
     ) -> Result<Response, Problem> {
+        if response.extensions().get::<Endless>().is_some() {
+            return Ok(response);
+        }
         let bytes = response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
         let before = self.unread.fetch_add(bytes, Ordering::Relaxed);
         let unread = Unread { bytes, all: Arc::clone(&self.unread) };

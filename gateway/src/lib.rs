@@ -3,8 +3,9 @@
 //! | to find | look in |
 //! |---|---|
 //! | which routes there are | [`routes`], a table |
-//! | one route: its types, its docs, its handler | `routes/{marketplace,discourse}/…`, `routes/auth.rs`, `routes/ops.rs` |
+//! | one route: its types, its docs, its handler | `routes/{marketplace,discourse,activity}/…`, `routes/auth.rs`, `routes/ops.rs` |
 //! | what happens around every request | [`middleware`], one function |
+//! | what happens, as it happens | [`live`], [`activity`] |
 //! | calls that are safe to repeat | `idempotency` |
 //! | bodies, and places in flight | `body`, `in_flight` |
 //! | round robin, ejection, retries, deadlines | the crate `upstream` |
@@ -15,6 +16,7 @@
 //! | settings, and what is made of them | [`config`], [`app`] |
 //! | how it starts and stops | [`serve`] |
 
+mod activity;
 mod ambiguous;
 pub mod app;
 pub mod auth;
@@ -26,6 +28,7 @@ pub mod error;
 mod extract;
 mod idempotency;
 mod in_flight;
+mod live;
 mod middleware;
 mod openapi;
 mod rate_limit;
@@ -36,6 +39,7 @@ mod redis;
 mod redis;
 mod routes;
 mod serve;
+mod time;
 
 pub use app::Settings;
 pub use config::Stores;

@@ -84,6 +84,7 @@ fn cors() -> CorsLayer {
             header::CONTENT_TYPE,
             header::CACHE_CONTROL,
             header::IF_NONE_MATCH,
+            lower("last-event-id"),
             lower("idempotency-key"),
             lower("x-auth-token"),
             lower("x-request-id"),
@@ -171,7 +172,7 @@ mod tests {
             stores: Stores::Memory,
             clock: Clock::system(),
         };
-        App::new(settings, &CancellationToken::new()).expect("starts")
+        App::new(settings, &CancellationToken::new(), &CancellationToken::new()).expect("starts")
     }
 
     async fn status_of(app: &Arc<App>, request: Request) -> StatusCode {

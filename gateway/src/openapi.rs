@@ -35,6 +35,7 @@ use crate::error::{FieldError, ProblemBody};
         (name = "users", description = "Accounts and profiles"),
         (name = "marketplace", description = "Listings, purchases with exact money, deposits, wallets"),
         (name = "discourse", description = "Channels and posts"),
+        (name = "activity", description = "What happened: of all, of one, live; and what concerns oneself"),
         (name = "operations", description = "How the system is")
     ),
     components(schemas(ProblemBody<'_>, FieldError)),

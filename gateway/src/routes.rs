@@ -1,14 +1,15 @@
 //! Which routes there are.
 
+mod activity;
 mod auth;
 mod discourse;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod marketplace;
+mod notifications;
 mod ops;
 mod page;
 mod profile;
-mod time;
 mod users;
 mod words;
 
@@ -25,7 +26,7 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use crate::{
     app::App,
     middleware::{self, admit},
-    openapi,
+    openapi, time,
 };
 
 /// The gateway's state, as handlers take it.
@@ -80,6 +81,13 @@ fn business() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(discourse::channel::get_channel))
         .routes(routes!(discourse::channel::create_channel))
         .routes(routes!(discourse::post::create_post))
+        .routes(routes!(activity::list_activity))
+        .routes(routes!(activity::list_user_activity))
+        .routes(routes!(activity::get_activity_stats))
+        .routes(routes!(activity::live::create_activity_ticket))
+        .routes(routes!(activity::live::watch_activity))
+        .routes(routes!(notifications::list_notifications))
+        .routes(routes!(notifications::mark_notifications_read))
 }
 
 fn ops() -> OpenApiRouter<Arc<App>> {

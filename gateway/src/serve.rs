@@ -23,7 +23,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: Cancella
     let drained = CancellationToken::new();
     let _drop_guard = drained.clone().drop_guard();
     let limits = settings.options.limits();
-    let app = App::new(settings, &drained)?;
+    let app = App::new(settings, &shutdown, &drained)?;
     let mut background = Tasks::new(&Board::new(&app.metrics), &app.metrics, &drained);
     let (callers, guessers) = (Task::every("forget_callers", SWEEP), Task::every("forget_guessers", SWEEP));
     background.start(callers, Arc::clone(&app.call_limit), |limit| async move { limit.sweep() });

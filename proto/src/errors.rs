@@ -35,6 +35,7 @@ catalogue! {
     Unauthenticated {
         MISSING_TOKEN = "missing_token": "the header Authorization: Bearer <token> is required",
         INVALID_TOKEN = "invalid_token": "the token is not valid",
+        INVALID_TICKET = "invalid_ticket": "the ticket was used already, or is older than 60 seconds: get another one",
         TOKEN_EXPIRED = "token_expired": "the token has expired, log in again",
         INVALID_CREDENTIALS = "invalid_credentials": "the username or the password is wrong",
         UNAUTHENTICATED = "unauthenticated": "a status without a code of ours",
@@ -74,6 +75,7 @@ catalogue! {
     ResourceExhausted {
         RATE_LIMITED = "rate_limited": "too many calls, slow down",
         TOO_MANY_AT_ONCE = "too_many_at_once": "you have 128 calls under way: wait for their answers, and read them",
+        TOO_MANY_LIVE = "too_many_live": "you have 16 live streams open: close one of them",
         TREASURY_EXHAUSTED = "treasury_exhausted": "the treasury has no USD left to open a wallet with",
         RESOURCE_EXHAUSTED = "resource_exhausted": "a status without a code of ours",
     }

@@ -2,7 +2,7 @@
 //!
 //! | to find | look in |
 //! |---|---|
-//! | messages, clients, servers of a service | [`accounts`], [`marketplace`], [`discourse`] |
+//! | messages, clients, servers of a service | [`accounts`], [`marketplace`], [`discourse`], [`feed`] |
 //! | the words of its enums, as JSON and the stores have them | its module `words`, and [`words`] |
 //! | the code of each error, its kind and its meaning | [`errors`] |
 //! | times | [`time`] |
@@ -47,6 +47,11 @@ pub mod discourse {
 pub mod events {
     tonic::include_proto!("capsim.events.v1");
     include!(concat!(env!("OUT_DIR"), "/capsim.events.v1.serde.rs"));
+}
+
+/// `capsim.feed.v1`
+pub mod feed {
+    tonic::include_proto!("capsim.feed.v1");
 }
 
 /// Encoded `google.protobuf.FileDescriptorSet` of all packages and what they import.

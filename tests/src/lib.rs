@@ -8,6 +8,7 @@
 pub mod chaos;
 mod client;
 mod database;
+mod live;
 mod system;
 
 pub use lab::{
@@ -19,5 +20,6 @@ pub use lab::{
 pub use self::{
     client::{Answer, User, called_by, send},
     database::Databases,
+    live::{Event, Watching},
     system::{JWT_KEY, Stack, System, SystemBuilder, claims, jwks, sign},
 };

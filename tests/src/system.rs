@@ -78,6 +78,12 @@ impl SystemBuilder {
         self
     }
 
+    /// Live streams of a caller at once; 0 is no limit.
+    pub fn live_at_once(mut self, streams: u32) -> Self {
+        self.settings.gateway.live_at_once = streams;
+        self
+    }
+
     /// Believes the `X-Forwarded-For` of whoever is on this machine.
     pub fn behind_a_proxy(mut self) -> Self {
         self.settings.gateway.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];

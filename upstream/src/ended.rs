@@ -9,7 +9,7 @@ use runtime::identity::{Ended, Jwks, News, Verifier};
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::replica::{ReplicaAddress, endpoint};
+use crate::replica::{ReplicaAddress, connect};
 
 /// A replica that says nothing for so long is gone: three heartbeats, and still within the second that counts.
 const SILENCE: Duration = Duration::from_millis(900);
@@ -55,7 +55,7 @@ where
 pub async fn follow_ended(replicas: Vec<ReplicaAddress>, verifier: Verifier) -> Infallible {
     let mut backoff = BACKOFF.0;
     for address in replicas.iter().cycle() {
-        let told = listen(AccountsClient::new(endpoint(address).connect_lazy()), &verifier).await;
+        let told = listen(AccountsClient::new(connect(address)), &verifier).await;
         tracing::debug!(replica = ?address, why = told.why, "asking another accounts replica which tokens end");
         if told.heard {
             backoff = BACKOFF.0;

@@ -38,7 +38,7 @@ use tracing::{Instrument, Span};
 pub use self::{
     ended::{IdentityOptions, follow_ended, verifying},
     health::Checks,
-    replica::{Replica, ReplicaAddress},
+    replica::{Replica, ReplicaAddress, connect},
 };
 use self::{failure::Fault, replica::Health};
 

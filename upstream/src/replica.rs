@@ -63,7 +63,7 @@ impl From<SocketAddr> for ReplicaAddress {
     }
 }
 
-pub(crate) fn endpoint(address: &ReplicaAddress) -> Endpoint {
+fn endpoint(address: &ReplicaAddress) -> Endpoint {
     let mut uri = http::uri::Parts::default();
     uri.scheme = Some(Scheme::HTTP);
     uri.authority = Some(address.0.clone());
@@ -76,6 +76,11 @@ pub(crate) fn endpoint(address: &ReplicaAddress) -> Endpoint {
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(2 * WINDOW_BYTES)
         .tcp_nodelay(true)
+}
+
+/// A connection of one's own, made when it is first used: for streams, since a [`crate::Balancer`] waits for whole answers.
+pub fn connect(address: &ReplicaAddress) -> Channel {
+    endpoint(address).connect_lazy()
 }
 
 /// What the balancer knows of a replica's health.
@@ -118,7 +123,7 @@ impl Replica {
         Self {
             name: address.0.as_str().into(),
             address: address.clone(),
-            channel: endpoint(address).connect_lazy(),
+            channel: connect(address),
             health: AtomicU8::new(Health::Unknown as u8),
             backend: Mutex::default(),
             degraded: AtomicBool::new(false),
@@ -175,7 +180,7 @@ impl Replica {
 
     /// A connection beside that of the calls, which belongs to the runtime that this is called in.
     pub(super) fn connect(&self) -> Channel {
-        endpoint(&self.address).connect_lazy()
+        connect(&self.address)
     }
 
     /// Sends a call and waits for all of its answer, so that an answer that breaks off counts as a failure too.

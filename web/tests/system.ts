@@ -26,7 +26,7 @@ const KEYS = {
   JWT_KEY: `${SIGNING_KEY.export({ format: 'pem', type: 'pkcs8' })}`,
   JWKS: JSON.stringify({ keys: [{ crv, kty, x, kid: KEY_ID, alg: 'EdDSA', use: 'sig' }] }),
 };
-const SERVICES = ['accounts', 'marketplace', 'discourse'] as const;
+const SERVICES = ['accounts', 'marketplace', 'discourse', 'feed'] as const;
 const REPLICAS = 3;
 /** Milliseconds for a process to come up. */
 const PATIENCE = 60_000;

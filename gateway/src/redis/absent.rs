@@ -40,6 +40,14 @@ impl Redis {
         match self.0 {}
     }
 
+    pub(crate) async fn put(&self, _: Duration, _: String, _: String, _: Duration) -> Result<(), RedisError> {
+        match self.0 {}
+    }
+
+    pub(crate) async fn take(&self, _: Duration, _: String) -> Result<Option<String>, RedisError> {
+        match self.0 {}
+    }
+
     pub(crate) fn key(&self, _: impl Display) -> String {
         match self.0 {}
     }

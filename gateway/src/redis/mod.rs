@@ -156,6 +156,23 @@ impl Redis {
         self.call(limit, async |redis| redis.set(key, 1, Some(ttl), None, false).await).await
     }
 
+    /// Puts a text at a key, for `ttl`, whole seconds.
+    pub(crate) async fn put(
+        &self,
+        limit: Duration,
+        key: String,
+        text: String,
+        ttl: Duration,
+    ) -> Result<(), RedisError> {
+        let ttl = Expiration::EX(ttl.as_secs().cast_signed());
+        self.call(limit, async |redis| redis.set(key, text, Some(ttl), None, false).await).await
+    }
+
+    /// Takes a text away from a key: of all who try one gets it.
+    pub(crate) async fn take(&self, limit: Duration, key: String) -> Result<Option<String>, RedisError> {
+        self.call(limit, async |redis| redis.getdel(key).await).await
+    }
+
     /// Nothing that is cached now is to be used again, by no gateway; known to Redis before it is used again by this one.
     pub(crate) fn begin_epoch(&self, cause: &dyn Display) {
         self.breaker.trip_stale(cause);

@@ -9,12 +9,18 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use proto::errors;
 use serde::Serialize;
 use upstream::Balancer;
 use utoipa::ToSchema;
 
-use crate::{error::Problem, redis::Redis, routes::State};
+use crate::{
+    error::Problem,
+    live::{Live, Progress},
+    redis::Redis,
+    routes::State,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -46,7 +52,7 @@ pub(super) enum Health {
     /// A replica or Redis is down, a store cannot be written to, or which tokens have ended is not known up to the last
     /// second; what does not need it is served.
     Degraded,
-    /// No replica of a service is up.
+    /// No replica of a service is up that does more than show what others did.
     Unhealthy,
 }
 
@@ -109,6 +115,36 @@ pub(super) struct CacheStatus {
     misses: u64,
 }
 
+/// How far the feed is, as it last told this gateway.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FeedStatus {
+    /// It tells this gateway of each change of its views.
+    #[schema(example = true)]
+    live: bool,
+    /// The log that it follows: embedded or rabbitmq; null until it has told.
+    #[schema(example = "embedded")]
+    log: Option<String>,
+    /// Events that it has applied; null until it has told.
+    #[schema(example = 17)]
+    position: Option<u64>,
+    /// How far its views are behind the log at most; null where nothing was ever applied.
+    #[schema(example = 0.4)]
+    lag_seconds: Option<f64>,
+}
+
+impl From<&Live> for FeedStatus {
+    fn from(live: &Live) -> Self {
+        let (log, position, as_of) = match live.progress() {
+            Some(Progress { log, position, as_of }) => (Some(log), Some(position), as_of),
+            None => (None, None, None),
+        };
+        // Not below zero where clocks differ.
+        let lag = |as_of: DateTime<Utc>| (kernel::time::now() - as_of).as_seconds_f64().max(0.0);
+        Self { live: live.is_current(), log, position, lag_seconds: as_of.map(lag) }
+    }
+}
+
 /// How the whole system is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -126,18 +162,27 @@ pub(super) struct SystemStatus {
     #[schema(example = 150)]
     requests: u64,
     cache: CacheStatus,
-    /// By name: accounts, marketplace, discourse.
+    /// By name: accounts, marketplace, discourse, feed.
     #[schema(example = json!({
         "accounts": {"status": "healthy", "replicas": [{"address": "127.0.0.1:5001", "up": true, "degraded": false, "backend": "embedded", "calls": 3}]},
         "marketplace": {"status": "healthy", "replicas": [{"address": "127.0.0.1:3001", "up": true, "degraded": false, "backend": "embedded", "calls": 42}]},
-        "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "degraded": false, "backend": "embedded", "calls": 7}]}
+        "discourse": {"status": "healthy", "replicas": [{"address": "127.0.0.1:4001", "up": true, "degraded": false, "backend": "embedded", "calls": 7}]},
+        "feed": {"status": "healthy", "replicas": [{"address": "127.0.0.1:7001", "up": true, "degraded": false, "backend": "embedded", "calls": 5}]}
     }))]
     services: BTreeMap<&'static str, ServiceStatus>,
     /// Where cached answers are kept.
     #[schema(example = json!({"cache": "memory"}))]
     backends: BTreeMap<&'static str, &'static str>,
-    /// What does not answer at the moment: `redis`; `ended_tokens` while a token that ended may still pass.
+    /// How far the feed is.
+    feed: FeedStatus,
+    /// What does not answer at the moment: `redis`; `ended_tokens` while a token that ended may still pass; `feed` while
+    /// nothing is live.
     unavailable: Vec<&'static str>,
+}
+
+/// What the state of a service is to the whole: without the feed, which only shows what others did, everything else goes on.
+fn felt(service: &str, status: Health) -> Health {
+    if service == "feed" { status.min(Health::Degraded) } else { status }
 }
 
 /// How the system is
@@ -146,8 +191,8 @@ pub(super) struct SystemStatus {
 #[utoipa::path(
     get, path = "/status", tag = "operations",
     responses(
-        (status = OK, description = "Every service has a live replica: healthy or degraded", body = SystemStatus),
-        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica", body = SystemStatus)
+        (status = OK, description = "Every service but perhaps the feed has a live replica: healthy or degraded", body = SystemStatus),
+        (status = SERVICE_UNAVAILABLE, description = "A service other than the feed has no live replica", body = SystemStatus)
     )
 )]
 pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
@@ -155,10 +200,10 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         app.balancers.iter().map(|balancer| (balancer.service(), ServiceStatus::from(balancer))).collect();
     let is_up = app.redis.as_ref().is_none_or(Redis::is_up);
     let is_current = app.auth.verifier().ended().is_current();
-    let unavailable: Vec<_> =
-        [(is_up, "redis"), (is_current, "ended_tokens")].into_iter().filter(|(is_well, _)| !is_well).collect();
+    let parts = [(is_up, "redis"), (is_current, "ended_tokens"), (app.live.is_current(), "feed")];
+    let unavailable: Vec<_> = parts.into_iter().filter(|(is_well, _)| !is_well).collect();
     let own = if unavailable.is_empty() { Health::Healthy } else { Health::Degraded };
-    let status = services.values().map(|service| service.status).max().unwrap_or(Health::Healthy).max(own);
+    let status = services.iter().map(|(name, service)| felt(name, service.status)).max().unwrap_or(own).max(own);
     let code = match status {
         Health::Healthy | Health::Degraded => StatusCode::OK,
         Health::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
@@ -173,6 +218,7 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
         cache: CacheStatus { hits: app.cache.hits(), misses: app.cache.misses() },
         services,
         backends: [("cache", app.cache.backend())].into(),
+        feed: FeedStatus::from(&*app.live),
         unavailable: unavailable.into_iter().map(|(_, name)| name).collect(),
     };
     (code, Json(body))
@@ -184,8 +230,8 @@ pub(super) async fn status(app: State) -> (StatusCode, Json<SystemStatus>) {
 #[utoipa::path(
     get, path = "/health", tag = "operations",
     responses(
-        (status = OK, description = "Every service has a live replica: healthy or degraded", body = SystemStatus),
-        (status = SERVICE_UNAVAILABLE, description = "A service has no live replica", body = SystemStatus)
+        (status = OK, description = "Every service but perhaps the feed has a live replica: healthy or degraded", body = SystemStatus),
+        (status = SERVICE_UNAVAILABLE, description = "A service other than the feed has no live replica", body = SystemStatus)
     )
 )]
 pub(super) async fn health(app: State) -> (StatusCode, Json<SystemStatus>) {

@@ -1,6 +1,6 @@
 //! Where a page stands in the whole result.
 
-use proto::{discourse, marketplace};
+use proto::{discourse, feed, marketplace};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -27,6 +27,12 @@ impl From<marketplace::Pagination> for Pagination {
 
 impl From<discourse::Pagination> for Pagination {
     fn from(discourse::Pagination { page, limit, total, pages }: discourse::Pagination) -> Self {
+        Self { page, limit, total, pages }
+    }
+}
+
+impl From<feed::Pagination> for Pagination {
+    fn from(feed::Pagination { page, limit, total, pages }: feed::Pagination) -> Self {
         Self { page, limit, total, pages }
     }
 }

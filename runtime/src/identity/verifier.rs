@@ -105,7 +105,7 @@ impl Verifier {
 
     /// What a good `token` says.
     pub fn verify(&self, token: &str) -> Result<Arc<Claims>, Unauthorized> {
-        let Inner { clock, ended, verified, .. } = &*self.0;
+        let verified = &self.0.verified;
         let claims = match verified.get(token) {
             Some(claims) => claims,
             None => {
@@ -114,10 +114,12 @@ impl Verifier {
                 claims
             }
         };
-        if claims.exp <= clock.unix_seconds() || ended.has(&claims) {
-            return Err(Unauthorized::TokenExpired);
-        }
-        Ok(claims)
+        self.is_good(&claims).then_some(claims).ok_or(Unauthorized::TokenExpired)
+    }
+
+    /// Whether a token that was good and says `claims` has not ended since.
+    pub fn is_good(&self, claims: &Claims) -> bool {
+        claims.exp > self.0.clock.unix_seconds() && !self.0.ended.has(claims)
     }
 
     /// What `token` says, where its signature is right.

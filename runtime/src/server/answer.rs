@@ -24,6 +24,11 @@ impl UntilWritten {
     }
 }
 
+/// That the end of an answer is not to be waited for, as an extension of it: it goes on as long as there are news. What would
+/// be kept [`UntilWritten`] is not, nor room for it; whoever makes it bounds what of it is unread.
+#[derive(Clone, Copy, Debug)]
+pub struct Endless;
+
 /// The room that one HTTP/2 connection has for answers, as an extension of its requests.
 #[derive(Clone, Debug)]
 pub struct Room(Arc<Semaphore>);
@@ -87,7 +92,9 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn to(open: Open, mut share: Option<Share>, mut response: Response) -> http::Response<Self> {
-        if let Some(share) = &mut share {
+        if response.extensions().get::<Endless>().is_some() {
+            share = None;
+        } else if let Some(share) = &mut share {
             share.fit(&response);
         }
         let until_written = response.extensions_mut().remove();

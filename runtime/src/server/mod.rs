@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::{admission::Admission, connection::Connections, life::Life};
 pub use self::{
     admission::network,
-    answer::{Room, Share, UntilWritten},
+    answer::{Endless, Room, Share, UntilWritten},
     limits::{Limits, MIN_RATE, UNREAD_BYTES},
 };
 use crate::metrics::Metrics;

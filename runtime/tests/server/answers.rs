@@ -1,6 +1,7 @@
 //! Answers that nobody reads.
 
 use std::{
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +11,7 @@ use std::{
 
 use axum::{Extension, Router, body::Body, response::IntoResponse, routing::get};
 use http::Request;
-use runtime::server::{self, Limits, UNREAD_BYTES, UntilWritten};
+use runtime::server::{self, Endless, Limits, UNREAD_BYTES, UntilWritten};
 use tokio::{net::TcpStream, time::timeout};
 
 use crate::peer::{PATIENCE, Peer, Server, counted, eventually, serve, short};
@@ -144,4 +145,24 @@ async fn small_answers_take_no_more_room_than_they_need() {
     let (answers, _connection) = deaf(&server, 100).await;
     eventually("all are made", async || counts.made() == 100).await;
     drop(answers);
+}
+
+#[tokio::test]
+async fn answers_without_end_keep_no_room_from_others() {
+    let counts = Counts::default();
+    let endless = async move |Extension(counts): Extension<Counts>| {
+        counts.made.fetch_add(1, Ordering::SeqCst);
+        let mut response =
+            Body::from_stream(futures_util::stream::pending::<Result<&str, Infallible>>()).into_response();
+        response.extensions_mut().insert(Endless);
+        response
+    };
+    let app = Router::new().route("/", get(endless)).layer(Extension(counts.clone()));
+    let server = serve(app, Limits::default()).await;
+    let (answers, _connection) = deaf(&server, 100).await;
+    let mut begun = Vec::new();
+    for answer in answers {
+        begun.push(timeout(PATIENCE, answer).await.expect("it begins").unwrap());
+    }
+    assert!(begun.iter().all(|answer| answer.status() == 200) && counts.made() == 100);
 }

@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
+use lab::system::{READY_FILE, Settings};
 use reqwest::Client;
 use serde_json::{Value, json};
-use tests::binary;
+use tests::{JWT_KEY, binary, eventually};
 
 use crate::process::{Process, free_ports};
 
@@ -96,4 +97,43 @@ fn keys_are_made_that_a_gateway_and_a_replica_take() {
     let (key, jwks) = (value("JWT_KEY="), value("JWKS="));
     let keys = runtime::identity::SigningKeys::load(&key).unwrap();
     assert_eq!(&runtime::identity::Jwks::load(&jwks).unwrap(), keys.jwks());
+}
+
+#[tokio::test]
+async fn an_admin_has_the_feeds_views_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let server =
+        lab::system::capsim(&Settings::new(&JWT_KEY), directory.path(), &[("ADMIN_PASSWORD", "battery staple")]);
+    let ready = directory.path().join(READY_FILE);
+    eventually("it serves", async || ready.exists()).await;
+    let places: Value = serde_json::from_str(&fs::read_to_string(ready).unwrap()).unwrap();
+    let url = |path: &str| format!("http://{}{path}", server.address());
+    let token = async |path: &str, who: Value| {
+        Client::new().post(url(path)).json(&who).send().await.unwrap().json::<Value>().await.unwrap()["token"].clone()
+    };
+    let ada = json!({"username": "ada", "password": "correct horse"});
+    token("/auth/register", ada.clone()).await;
+    let activity = async || Client::new().get(url("/activity")).send().await.unwrap().json::<Value>().await.unwrap();
+    eventually("the feed shows both", async || activity().await["pagination"]["total"] == 2).await;
+    let before = activity().await;
+
+    let rebuild = |token: &Value, replica: &str| {
+        let mut command = Command::new(binary("capsim"));
+        command.args(["feed", "rebuild", "--replica", replica]).env("TOKEN", token.as_str().unwrap());
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let replica = places["replicas"]["feed-2"].as_str().unwrap();
+    let (done, said) = rebuild(&token("/auth/login", ada).await, replica);
+    assert!(!done && said.contains("only admins may do this"), "{said}");
+    let admin = token("/auth/login", json!({"username": "admin", "password": "battery staple"})).await;
+    let (done, said) = rebuild(&admin, replica);
+    assert!(done && said == "the views are made anew, from 2 events\n", "{said}");
+    let after = activity().await;
+    assert_eq!(
+        (&after["activities"], &after["view"]["lastEventId"]),
+        (&before["activities"], &before["view"]["lastEventId"])
+    );
+    let (done, said) = rebuild(&admin, "nowhere");
+    assert!(!done && said.contains("host:port"), "{said}");
 }

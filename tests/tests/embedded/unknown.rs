@@ -22,12 +22,18 @@ async fn a_gateway_claims_nothing_of_replicas_that_have_not_answered() {
         rate_limit: 0,
         auth_rate_limit: 0,
         calls_at_once: 128,
+        live_at_once: 16,
         connections_per_address: 512,
         trusted_proxies: Vec::new(),
     };
     let settings = Settings {
         instance: "gateway-1".to_owned(),
-        replicas: Replicas { accounts: replicas.clone(), marketplace: replicas.clone(), discourse: replicas },
+        replicas: Replicas {
+            accounts: replicas.clone(),
+            marketplace: replicas.clone(),
+            discourse: replicas.clone(),
+            feed: replicas,
+        },
         keys: SigningKeys::load(&tests::JWT_KEY).unwrap(),
         options,
         stores: Stores::Memory,
@@ -42,7 +48,7 @@ async fn a_gateway_claims_nothing_of_replicas_that_have_not_answered() {
     assert_eq!(answer.status(), 503);
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body["status"], "unhealthy");
-    for service in ["accounts", "marketplace", "discourse"] {
+    for service in ["accounts", "marketplace", "discourse", "feed"] {
         assert_eq!(body["services"][service]["status"], "unhealthy");
         assert_eq!(body["services"][service]["replicas"][0]["up"], false);
     }

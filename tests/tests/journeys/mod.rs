@@ -2,6 +2,7 @@
 //! `crate::builder` gives.
 
 mod accounts;
+mod activity;
 mod auth;
 mod balancing;
 mod cache;

@@ -1,0 +1,10 @@
+DROP TABLE marks;
+DROP TABLE reads;
+DROP TABLE active;
+DROP TABLE rates;
+DROP TABLE totals;
+DROP TABLE members;
+DROP TABLE channels;
+DROP TABLE lists;
+DROP TABLE entries;
+DROP TABLE views;
