@@ -173,9 +173,9 @@ async fn verify(run: &Arc<Run>, world: &mut World, tokens: &[(String, String)], 
         owners[0].caller.violation(format!("a user cannot log in any more: {answer:?}"));
     }
     let facts = checker::check(&mut owners).await;
-    let (ledger, log) = world.behind().await;
+    told::check(&owners[0].caller, &world.log(), &facts).await;
+    let ledger = world.ledger().await;
     checker::check_ledger(&owners[0].caller, &ledger).await;
-    told::check(&owners[0].caller, &log, &facts).await;
     let numbers = tally.numbers();
     for what in ["listed", "bought", "deposited", "posted"] {
         if !numbers.contains_key(what) {

@@ -123,7 +123,7 @@ impl World {
         std::fs::create_dir(&place).unwrap();
         let disk = Disk::mount(&place);
         let data = place.join("data").display().to_string();
-        let server = capsim(&settings, directory.path(), &[("DATA_DIR", &data)]);
+        let server = capsim(&settings, directory.path(), &[("DATA_DIR", &data), ("SHARED_DATA", "true")]);
         let door = Link::to(server.address(), "clients → gateway-1".to_owned(), seed);
         Self {
             doors: vec![door.address()],
@@ -155,21 +155,34 @@ impl World {
         }
     }
 
-    /// The store of the money, and the log of events, past all servers and links. What is embedded must be let go of first.
-    pub(super) async fn behind(&mut self) -> (Ledger, SharedLog) {
-        let url = |kind| self.stores.iter().find(|store| store.kind() == kind).map(StoreServer::url);
-        let (mongodb, amqp) = (url(StoreKind::MongoDb), url(StoreKind::RabbitMq));
+    /// The store of the money, past all servers and links. One that is embedded must be let go of first.
+    pub(super) async fn ledger(&mut self) -> Ledger {
         if self.stores.is_empty() {
             for server in &mut self.servers {
                 server.stop().await;
             }
         }
-        let data = data_dir::Options { data_dir: self.directory.path().join("disk/data"), shared_data: true };
-        let ledger =
-            marketplace::store::open(mongodb.as_deref(), || data.open(), &self.settings.economy).await.unwrap();
+        let mongodb = self.url(StoreKind::MongoDb);
+        let data = || self.data().open();
+        let ledger = marketplace::store::open(mongodb.as_deref(), data, &self.settings.economy).await.unwrap();
         eventually("the ledger can be read", async || ledger.check_read().await.is_ok()).await;
-        let log = events::options::Options { amqp_url: amqp.map(Secret::from), ..Default::default() };
-        (ledger, log.open("chaos", || data.open()).unwrap())
+        ledger
+    }
+
+    /// The log of events, past all servers and links.
+    pub(super) fn log(&self) -> SharedLog {
+        let amqp_url = self.url(StoreKind::RabbitMq).map(Secret::from);
+        let options = events::options::Options { amqp_url, ..Default::default() };
+        options.open("chaos", || self.data().open()).unwrap()
+    }
+
+    fn url(&self, kind: StoreKind) -> Option<String> {
+        self.stores.iter().find(|store| store.kind() == kind).map(StoreServer::url)
+    }
+
+    /// Of the embedded stack.
+    fn data(&self) -> data_dir::Options {
+        data_dir::Options { data_dir: self.directory.path().join("disk/data"), shared_data: true }
     }
 }
 
