@@ -13,7 +13,7 @@ use storage::{
     lease::{Lease, Token},
     outbox::{self, Outbox, Stamped},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,6 +23,8 @@ use crate::{
 
 /// Events that are numbered, and published, at once.
 const BATCH: usize = 500;
+/// Between two batches that are not full: three transactions a batch cost more than what is in it where there is little.
+const LINGER: Duration = Duration::from_millis(10);
 /// How often it looks although nobody wakes it.
 pub(crate) const LOOK: Duration = Duration::from_secs(1);
 /// How long it works before it says that all is well.
@@ -70,9 +72,11 @@ impl Relay {
             && let Some(token) = self.lease.token()
         {
             let batch = self.publish(token).await.inspect_err(|_| self.set_sound(None))?;
-            if batch == 0 {
-                let _: Option<()> = self.shutdown.run_until_cancelled(self.outbox.sleep(LOOK)).await;
-            }
+            let _: Option<()> = match batch {
+                0 => self.shutdown.run_until_cancelled(self.outbox.sleep(LOOK)).await,
+                1..BATCH => self.shutdown.run_until_cancelled(sleep(LINGER)).await,
+                _ => None,
+            };
             published += batch;
         }
         Ok(format!("published {published}"))

@@ -112,7 +112,6 @@ impl<C> Context<C> {
     /// What a call that goes on from here says of itself, beside what is left of its deadline.
     pub fn metadata(&self) -> MetadataMap {
         let mut headers = HeaderMap::with_capacity(4);
-        // The next call of the same caller finds it in HTTP/2's header table: a byte or two instead of half a kilobyte.
         if let Some(token) = &self.token {
             headers.insert(header::AUTHORIZATION, token.clone());
         }
