@@ -6,6 +6,7 @@
 //! | one route: its types, its docs, its handler | `routes/{marketplace,discourse}/…`, `routes/auth.rs`, `routes/ops.rs` |
 //! | what happens around every request | [`middleware`], one function |
 //! | calls that are safe to repeat | `idempotency` |
+//! | ETags with a version, and what a change is asked of it | `etag` |
 //! | bodies, and places in flight | `body`, `in_flight` |
 //! | round robin, ejection, retries, deadlines | the crate `upstream` |
 //! | the response cache and its generations | [`cache`] |
@@ -23,6 +24,7 @@ pub mod cache;
 mod call;
 pub mod config;
 pub mod error;
+mod etag;
 mod extract;
 mod idempotency;
 mod in_flight;
