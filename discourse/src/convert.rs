@@ -109,8 +109,12 @@ pub(crate) fn post_filter(request: pb::ListPostsRequest) -> Result<(PostFilter, 
         author: request.author.and_then(|author| user("author", &author, &mut violations)),
         topic: request.topic.and_then(|number| words::read("topic", number, &mut violations)),
         channel_id: request.channel_id.map(|channel| id("channel_id", channel, &mut violations)),
-        tag: request.tag.map(|tag| violations.text("tag", &tag, tags::LENGTH)),
-        words: request.q.map(|query| Words::of(&violations.text("q", &query, 0..=LONGEST_QUERY))),
+        tag: request.tag.map(|tag| violations.text("tag", &tag, 0..=*tags::LENGTH.end())).filter(|tag| !tag.is_empty()),
+        words: request
+            .q
+            .map(|query| violations.text("q", &query, 0..=LONGEST_QUERY))
+            .filter(|query| !query.is_empty())
+            .map(|query| Words::of(&query)),
     };
     let page = Page::parse(request.page, request.limit, &mut violations);
     violations.into_result()?;
@@ -342,7 +346,7 @@ mod tests {
             author: Some("me".to_owned()),
             topic: Some(5),
             channel_id: Some(0),
-            tag: Some(" ".to_owned()),
+            tag: Some("t".repeat(51)),
             q: Some("q".repeat(201)),
             page: Some(0),
             limit: None,
@@ -372,6 +376,9 @@ mod tests {
         let query = pb::ListChannelsRequest { r#type: Some(0), zone: Some(" ".to_owned()), ..Default::default() };
         let query = channel_query(query).expect("accepted");
         assert_eq!((query.kind, query.zone, query.page), (None, None, Page { page: 1, limit: 20 }));
+        let filter = pb::ListPostsRequest { tag: Some(" ".to_owned()), q: Some(String::new()), ..Default::default() };
+        let (filter, _) = post_filter(filter).expect("accepted");
+        assert!(filter.tag.is_none() && filter.words.is_none(), "what is empty is missing: {filter:?}");
         let channel = pb::CreateChannelRequest { name: "agora".to_owned(), ..Default::default() };
         assert_eq!(new_channel(channel).expect("accepted").0.kind, ChannelType::Public);
     }

@@ -5,6 +5,7 @@ mod accounts;
 mod auth;
 mod balancing;
 mod cache;
+mod discourse;
 mod edge;
 mod events;
 mod grpc;

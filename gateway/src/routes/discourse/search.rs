@@ -37,7 +37,7 @@ pub(crate) struct FindPosts {
     #[param(value_type = Option<i64>, minimum = 1)]
     channel_id: Option<ChannelId>,
     /// One of the tags, to the letter.
-    #[param(min_length = 1, max_length = 50)]
+    #[param(max_length = 50)]
     tag: Option<String>,
     /// Words, all of which the title or the content must have, whole and without regard to case.
     #[param(max_length = 200)]
