@@ -49,7 +49,10 @@ pub(crate) fn answer(status: StatusCode, made: &impl Versioned) -> Result<Respon
 pub(crate) struct IfMatch {
     /// `ETag`s of what is to be changed, at most 100 with commas between them: 412 where it has another version by now. `*`
     /// changes it whatever it has become.
-    #[param(rename = "If-Match", value_type = String, required = true, example = "*")]
+    #[param(
+        rename = "If-Match", value_type = String, required = true, example = "*",
+        pattern = r#"^(\*|"[0-9a-z-]+"(, "[0-9a-z-]+"){0,99})$"#
+    )]
     pub(crate) versions: Vec<i64>,
 }
 
