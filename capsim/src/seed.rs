@@ -125,7 +125,7 @@ pub async fn seed(gateway: &str, progress: impl Fn(&str, usize, usize)) -> anyho
         let id = channels.get(channel.as_str()).with_context(|| format!("no channel is called {channel}"))?;
         let there = patiently(async || client.get_channel(*id, "limit=100").await).await?;
         if !there.posts.iter().any(|post| post.content == content) {
-            let post = NewPost { channel_id: *id, title, content, topic, is_pinned };
+            let post = NewPost { channel_id: *id, title, content, topic, is_pinned, tags: vec![] };
             patiently(async || client.create_post(&post, None).await).await?;
             made[3] += 1;
         }

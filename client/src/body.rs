@@ -208,6 +208,36 @@ pub struct NewChannel {
     pub zone: String,
 }
 
+/// What is to be another in a channel. What is `None` stays; an empty text takes the field away.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct ChannelChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ChannelType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+/// Somebody who was let into a private or sovereign channel.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    pub channel_id: i64,
+    pub user_id: Uuid,
+    pub added_by: Uuid,
+    pub added_at: DateTime<Utc>,
+}
+
+/// A page of members.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct MemberList {
+    pub members: Vec<Member>,
+    pub pagination: Pagination,
+}
+
 /// A place to argue in.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -257,6 +287,24 @@ pub struct NewPost {
     pub topic: Option<Topic>,
     #[serde(default)]
     pub is_pinned: bool,
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// What is to be another in a post. What is `None` stays; an empty title takes it away.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PostChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Topic>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_pinned: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
 }
 
 /// Something said in a channel.
@@ -271,11 +319,19 @@ pub struct Post {
     pub content: String,
     pub topic: Topic,
     pub is_pinned: bool,
+    pub tags: Vec<String>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
     /// The content is cut.
     #[serde(default)]
     pub is_excerpt: bool,
+}
+
+/// A page of posts of many channels.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct PostList {
+    pub posts: Vec<Post>,
+    pub pagination: Pagination,
 }
 
 /// How a process is; of a gateway only what all have in common.

@@ -15,16 +15,30 @@ mod error;
 use std::time::Duration;
 
 pub use error::{Error, FieldError, Problem};
+use reqwest::header::HeaderMap;
 pub use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
 
 use self::body::{
-    Channel, ChannelList, ChannelPage, Credentials, Item, ItemList, NewChannel, NewDeposit, NewItem, NewPost,
-    NewPurchase, Post, Purchase, Status, Token, User, Wallet, WalletEntry,
+    Channel, ChannelChange, ChannelList, ChannelPage, Credentials, Item, ItemList, Member, MemberList, NewChannel,
+    NewDeposit, NewItem, NewPost, NewPurchase, Post, PostChange, PostList, Purchase, Status, Token, User, Wallet,
+    WalletEntry,
 };
 
 /// Header of the key that makes a call safe to repeat: 1 to 255 visible ASCII characters.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Something as it was seen, with the ETag that says so to whoever changes it.
+#[derive(Clone, Debug)]
+pub struct Seen<T> {
+    pub body: T,
+    /// For [`Client::update_post`] and its like.
+    pub etag: String,
+}
+
+/// In the place of an ETag: whatever it has become.
+pub const ANY: &str = "*";
 
 /// Somebody who calls one gateway, over connections that clones share.
 #[derive(Clone, Debug)]
@@ -151,6 +165,66 @@ impl Client {
         self.post("/discourse/post", post, key).await
     }
 
+    /// A channel with its ETag and a page of its posts. `channel_not_found`, `channel_access_denied`.
+    pub async fn see_channel(&self, id: i64) -> Result<Seen<ChannelPage>, Error> {
+        receive_seen(self.request(Method::GET, &format!("/discourse/channel/{id}"))).await
+    }
+
+    /// `channel_not_found`, `channel_access_denied`, `creators_only`, `version_conflict`.
+    pub async fn update_channel(&self, id: i64, etag: &str, change: &ChannelChange) -> Result<Seen<Channel>, Error> {
+        let request = self.request(Method::PUT, &format!("/discourse/channel/{id}"));
+        receive_seen(request.header(header::IF_MATCH, etag).json(change)).await
+    }
+
+    /// With its members and all of its posts. `channel_not_found`, `channel_access_denied`, `creators_only`,
+    /// `version_conflict`.
+    pub async fn delete_channel(&self, id: i64, etag: &str) -> Result<(), Error> {
+        let request = self.request(Method::DELETE, &format!("/discourse/channel/{id}"));
+        receive_nothing(request.header(header::IF_MATCH, etag)).await
+    }
+
+    /// A page of members; `query` is such as `limit=100`. `channel_not_found`, `channel_access_denied`.
+    pub async fn list_members(&self, channel: i64, query: &str) -> Result<MemberList, Error> {
+        self.get(&format!("/discourse/channel/{channel}/members?{query}")).await
+    }
+
+    /// `channel_not_found`, `member_not_found`, `channel_access_denied`.
+    pub async fn get_member(&self, channel: i64, user: Uuid) -> Result<Member, Error> {
+        self.get(&format!("/discourse/channel/{channel}/members/{user}")).await
+    }
+
+    /// `channel_not_found`, `channel_access_denied`, `creators_only`, `membership_not_needed`, `too_many_members`.
+    pub async fn add_member(&self, channel: i64, user: Uuid) -> Result<Member, Error> {
+        receive(self.request(Method::PUT, &format!("/discourse/channel/{channel}/members/{user}"))).await
+    }
+
+    /// `channel_not_found`, `member_not_found`, `channel_access_denied`, `creators_only`.
+    pub async fn remove_member(&self, channel: i64, user: Uuid) -> Result<(), Error> {
+        receive_nothing(self.request(Method::DELETE, &format!("/discourse/channel/{channel}/members/{user}"))).await
+    }
+
+    /// A page of the posts that the caller may read; `query` is such as `q=gold&author=…`.
+    pub async fn list_posts(&self, query: &str) -> Result<PostList, Error> {
+        self.get(&format!("/discourse/posts?{query}")).await
+    }
+
+    /// `post_not_found`, `channel_access_denied`.
+    pub async fn get_post(&self, id: i64) -> Result<Seen<Post>, Error> {
+        receive_seen(self.request(Method::GET, &format!("/discourse/post/{id}"))).await
+    }
+
+    /// `post_not_found`, `channel_access_denied`, `authors_only`, `pin_denied`, `version_conflict`.
+    pub async fn update_post(&self, id: i64, etag: &str, change: &PostChange) -> Result<Seen<Post>, Error> {
+        let request = self.request(Method::PUT, &format!("/discourse/post/{id}"));
+        receive_seen(request.header(header::IF_MATCH, etag).json(change)).await
+    }
+
+    /// `post_not_found`, `channel_access_denied`, `authors_only`, `version_conflict`.
+    pub async fn delete_post(&self, id: i64, etag: &str) -> Result<(), Error> {
+        let request = self.request(Method::DELETE, &format!("/discourse/post/{id}"));
+        receive_nothing(request.header(header::IF_MATCH, etag)).await
+    }
+
     /// How the gateway finds itself and what is behind it, whatever HTTP status it says that with.
     pub async fn get_status(&self) -> Result<Status, Error> {
         let response = self.request(Method::GET, "/status").send().await?;
@@ -160,12 +234,30 @@ impl Client {
 }
 
 async fn receive<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Error> {
+    let (status, _, body) = succeed(request).await?;
+    serde_json::from_str(&body).map_err(|error| Error::unreadable(status, &body, error))
+}
+
+/// What comes with an ETag; empty where the gateway gives none.
+async fn receive_seen<T: DeserializeOwned>(request: RequestBuilder) -> Result<Seen<T>, Error> {
+    let (status, headers, body) = succeed(request).await?;
+    let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default().to_owned();
+    let body = serde_json::from_str(&body).map_err(|error| Error::unreadable(status, &body, error))?;
+    Ok(Seen { body, etag })
+}
+
+async fn receive_nothing(request: RequestBuilder) -> Result<(), Error> {
+    succeed(request).await.map(drop)
+}
+
+/// The answer to a call, unless it is a refusal.
+async fn succeed(request: RequestBuilder) -> Result<(StatusCode, HeaderMap, String), Error> {
     let response = request.send().await?;
-    let status = response.status();
-    let wait = response.headers().get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
+    let (status, headers) = (response.status(), response.headers().clone());
+    let wait = headers.get(header::RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
     let body = response.text().await?;
     if status.is_success() {
-        return serde_json::from_str(&body).map_err(|error| Error::unreadable(status, &body, error));
+        return Ok((status, headers, body));
     }
     match serde_json::from_str::<Problem>(&body) {
         Ok(problem) => Err(Error::Problem(Box::new(Problem { retry_after: wait, ..problem }))),

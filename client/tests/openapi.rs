@@ -41,6 +41,8 @@ fn bodies_are_those_of_the_description() {
     same::<NewDeposit>(request("make_deposit"), "make_deposit");
     same::<NewChannel>(request("create_channel"), "create_channel");
     same::<NewPost>(request("create_post"), "create_post");
+    same::<ChannelChange>(request("update_channel"), "update_channel");
+    same::<PostChange>(request("update_post"), "update_post");
     let answer = |id, status: u16| example(&operations, id, &format!("/responses/{status}"));
     same::<User>(answer("register", 201), "register");
     same::<Token>(answer("login", 200), "login");
@@ -53,6 +55,13 @@ fn bodies_are_those_of_the_description() {
     same::<ChannelPage>(answer("get_channel", 200), "get_channel");
     same::<Channel>(answer("create_channel", 201), "create_channel");
     same::<Post>(answer("create_post", 201), "create_post");
+    same::<Channel>(answer("update_channel", 200), "update_channel");
+    same::<MemberList>(answer("list_members", 200), "list_members");
+    same::<Member>(answer("get_member", 200), "get_member");
+    same::<Member>(answer("add_member", 200), "add_member");
+    same::<PostList>(answer("list_posts", 200), "list_posts");
+    same::<Post>(answer("get_post", 200), "get_post");
+    same::<Post>(answer("update_post", 200), "update_post");
     // Of these only a part is taken.
     let status = serde_json::from_value::<Status>(answer("status", 200).clone()).expect("a status");
     assert!(status.is_healthy());

@@ -28,6 +28,16 @@ impl Act {
     }
 }
 
+/// Which versions of a thing its caller has seen, and may change: none stands for whichever it has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions(pub Vec<i64>);
+
+impl Versions {
+    pub fn allow(&self, version: i64) -> bool {
+        self.0.is_empty() || self.0.contains(&version)
+    }
+}
+
 /// For what was kept before things had versions.
 pub(crate) fn first_version() -> i64 {
     FIRST_VERSION

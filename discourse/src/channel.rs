@@ -1,16 +1,15 @@
-//! Channels, and who may do what in them.
+//! Channels. Who may do what in them is [`access`]; what becomes of them `change`.
+
+use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use events::{
-    Audience, Event,
+    Audience, Data, Event,
     event::{self, Invalid},
 };
 use kernel::{Caller, Error, Page, PageInfo, validate::Violations};
 pub use proto::discourse::words::ChannelType;
-use proto::{
-    errors::{CHANNEL_ACCESS_DENIED, CHANNEL_NOT_FOUND},
-    events::ChannelCreated,
-};
+use proto::events::ChannelCreated;
 use runtime::{context::Context, trace};
 use serde::{Deserialize, Serialize};
 use storage::{
@@ -20,12 +19,16 @@ use storage::{
 use tracing::Instrument;
 use uuid::Uuid;
 
+pub use self::change::{Change, delete, update};
 use crate::{
     act::{Act, FIRST_VERSION, first_version},
     post::Post,
     store::Store,
     topic::Topic,
 };
+
+pub mod access;
+mod change;
 
 /// Name of the RPC that opens one.
 const CREATE: &str = "CreateChannel";
@@ -42,62 +45,11 @@ pub struct Channel {
     pub zone: String,
     pub created_by: Uuid,
     pub created_at: DateTime<Utc>,
-    /// When it was last posted in, or opened.
+    /// When it was last changed or posted in, or opened.
     pub updated_at: DateTime<Utc>,
-    /// One more with each change of the channel itself.
+    /// One more with each change of the channel itself or of its members.
     #[serde(default = "first_version")]
     pub version: i64,
-}
-
-/// The rules of access, all in this place. `None` is somebody unknown.
-impl Channel {
-    /// Whether it shows to `viewer`, in lists and by its id.
-    pub fn may_read(&self, viewer: Option<Uuid>) -> bool {
-        self.kind != ChannelType::Private || self.is_creator(viewer)
-    }
-
-    /// Whether `author` may post.
-    pub fn may_post(&self, author: Uuid) -> bool {
-        self.kind == ChannelType::Public || self.is_creator(Some(author))
-    }
-
-    /// Whether `author` may pin posts.
-    pub fn may_pin(&self, author: Uuid) -> bool {
-        self.is_creator(Some(author))
-    }
-
-    /// Who may hear of it and of what is said in it: those who may read it.
-    pub fn audience(&self) -> Audience {
-        if self.may_read(None) { Audience::All } else { Audience::Channel(self.id) }
-    }
-
-    fn is_creator(&self, user: Option<Uuid>) -> bool {
-        user == Some(self.created_by)
-    }
-}
-
-/// The channel, where `viewer` may read it: what a store asks in the act that reads its posts.
-pub fn admit(channel: Option<Channel>, viewer: Option<Uuid>) -> Result<Channel, ChannelError> {
-    let channel = channel.ok_or(ChannelError::NotFound)?;
-    if channel.may_read(viewer) { Ok(channel) } else { Err(ChannelError::AccessDenied) }
-}
-
-/// Why a channel cannot be entered.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize, thiserror::Error)]
-pub enum ChannelError {
-    #[error("{}", CHANNEL_NOT_FOUND.meaning())]
-    NotFound,
-    #[error("{}", CHANNEL_ACCESS_DENIED.meaning())]
-    AccessDenied,
-}
-
-impl From<ChannelError> for Error {
-    fn from(error: ChannelError) -> Self {
-        match error {
-            ChannelError::NotFound => CHANNEL_NOT_FOUND.into(),
-            ChannelError::AccessDenied => CHANNEL_ACCESS_DENIED.into(),
-        }
-    }
 }
 
 /// A channel to open, its limits checked.
@@ -110,13 +62,18 @@ pub struct NewChannel {
 }
 
 impl NewChannel {
+    /// Characters of each text.
+    const NAME: RangeInclusive<usize> = 1..=255;
+    const DESCRIPTION: RangeInclusive<usize> = 0..=5000;
+    const ZONE: RangeInclusive<usize> = 0..=100;
+
     /// Trims and checks the texts: name 1 to 255 characters, description up to 5000, zone up to 100.
     pub fn new(name: &str, description: &str, kind: ChannelType, zone: &str, violations: &mut Violations) -> Self {
         Self {
-            name: violations.text("name", name, 1..=255),
-            description: violations.text("description", description, 0..=5000),
+            name: violations.text("name", name, Self::NAME),
+            description: violations.text("description", description, Self::DESCRIPTION),
             kind,
-            zone: violations.text("zone", zone, 0..=100),
+            zone: violations.text("zone", zone, Self::ZONE),
         }
     }
 
@@ -134,8 +91,27 @@ impl NewChannel {
             zone: channel.zone.clone(),
             created_by: created_by.to_string(),
         };
-        let event = Event::new(id, version.unsigned_abs(), channel.audience(), act.traceparent.clone(), &created)?;
-        Ok((channel, event.into_message()?))
+        let message = channel.told(version, act, &created)?;
+        Ok((channel, message))
+    }
+}
+
+impl Channel {
+    /// The same with the version that it has after the next change.
+    #[must_use]
+    pub(crate) fn raised(self) -> Self {
+        Self { version: self.version + 1, ..self }
+    }
+
+    /// What happened to it and gave it this version: to those who may read it.
+    pub(crate) fn told<D: Data>(&self, version: i64, act: &Act, data: &D) -> Result<Message, Invalid> {
+        Event::new(self.id, version.unsigned_abs(), self.audience(), act.traceparent.clone(), data)?.into_message()
+    }
+
+    /// What happened to its members and gives it its next version: to those who are inside.
+    pub(crate) fn told_to_members<D: Data>(&self, act: &Act, data: &D) -> Result<Message, Invalid> {
+        let version = (self.version + 1).unsigned_abs();
+        Event::new(self.id, version, Audience::Channel(self.id), act.traceparent.clone(), data)?.into_message()
     }
 }
 
@@ -185,7 +161,7 @@ pub async fn list(
     Ok(ChannelList { channels, info: query.page.of(total) })
 }
 
-/// A channel and a page of its posts; every [`ChannelError`].
+/// A channel and a page of its posts; `channel_not_found`, `channel_access_denied`.
 pub async fn read(
     store: &dyn Store,
     context: &Context<Option<Caller>>,
@@ -213,38 +189,7 @@ pub async fn create(
 
 #[cfg(test)]
 mod tests {
-    use kernel::time;
-
     use super::*;
-
-    #[test]
-    fn access_is_as_the_contract_has_it() {
-        let (creator, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        // kind, the other reads, the other posts
-        for (kind, reads, posts) in [
-            (ChannelType::Public, true, true),
-            (ChannelType::Private, false, false),
-            (ChannelType::Sovereign, true, false),
-        ] {
-            let channel = Channel {
-                id: 1,
-                name: "agora".to_owned(),
-                description: String::new(),
-                kind,
-                zone: String::new(),
-                created_by: creator,
-                created_at: time::now(),
-                updated_at: time::now(),
-                version: FIRST_VERSION,
-            };
-            assert!(channel.may_read(Some(creator)) && channel.may_post(creator) && channel.may_pin(creator));
-            assert_eq!(channel.may_read(Some(other)), reads, "{kind:?}");
-            assert_eq!(channel.may_read(None), reads, "{kind:?}");
-            assert_eq!(channel.may_post(other), posts, "{kind:?}");
-            assert!(!channel.may_pin(other), "{kind:?}");
-            assert_eq!(channel.audience(), if reads { Audience::All } else { Audience::Channel(1) }, "{kind:?}");
-        }
-    }
 
     fn accepted(name: &str, description: &str, zone: &str) -> bool {
         let mut violations = Violations::default();

@@ -6,8 +6,9 @@
 //! | to find | look in |
 //! |---|---|
 //! | who does something, when, and in which trace | [`act`] |
-//! | what a channel is, its limits, who may see, read and post | [`channel`] |
-//! | what a post is, its limits, how one is refused | [`post`] |
+//! | what a channel is and its limits; who may see, read and post | [`channel`], [`channel::access`] |
+//! | whom a channel's creator lets in | [`member`] |
+//! | what a post is, its limits, how one is refused; how posts are found | [`post`], [`post::search`] |
 //! | how a post gets its topic | [`topic`] |
 //! | what a store must keep, and the stores | [`store`] |
 //! | flags and environment | [`config`] |
@@ -32,6 +33,7 @@ pub mod act;
 pub mod channel;
 pub mod config;
 mod convert;
+pub mod member;
 pub mod post;
 mod service;
 pub mod store;
@@ -69,6 +71,8 @@ pub async fn serve(
     tasks.start(Task::every("lease", lease::RENEWAL), lease.clone(), |lease| async move { lease.keep().await });
     let forget = Task::every("forget_outcomes", sweep::INTERVAL).only_while(lease.gate());
     tasks.start(forget, Arc::clone(&store), |store| async move { sweep(|| store.forget_outcomes(time::now())).await });
+    let remove = Task::every("remove_deleted", sweep::INTERVAL).only_while(lease.gate());
+    tasks.start(remove, Arc::clone(&store), |store| async move { sweep(|| store.remove_deleted()).await });
     publisher.start(store.outbox(), &lease, &mut tasks, replica.metrics().meter(), &shutdown);
     let background = async {
         tasks.ended().await;

@@ -7,6 +7,7 @@
 //! | what happens around every request | [`middleware`], one function |
 //! | what happens, as it happens | [`live`], [`activity`] |
 //! | calls that are safe to repeat | `idempotency` |
+//! | ETags with a version, and what a change is asked of it | `etag` |
 //! | bodies, and places in flight | `body`, `in_flight` |
 //! | round robin, ejection, retries, deadlines | the crate `upstream` |
 //! | the response cache and its generations | [`cache`] |
@@ -25,6 +26,7 @@ pub mod cache;
 mod call;
 pub mod config;
 pub mod error;
+mod etag;
 mod extract;
 mod idempotency;
 mod in_flight;

@@ -83,6 +83,7 @@ fn cors() -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::CACHE_CONTROL,
+            header::IF_MATCH,
             header::IF_NONE_MATCH,
             lower("last-event-id"),
             lower("idempotency-key"),

@@ -10,6 +10,7 @@ mod notifications;
 mod ops;
 mod page;
 mod profile;
+mod tag;
 mod users;
 mod words;
 
@@ -78,8 +79,15 @@ fn business() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(marketplace::wallet::get_wallet))
         .routes(routes!(marketplace::entry::list_wallet_entries))
         .routes(routes!(discourse::channel::list_channels))
-        .routes(routes!(discourse::channel::get_channel))
         .routes(routes!(discourse::channel::create_channel))
+        .routes(routes!(
+            discourse::channel::get_channel,
+            discourse::channel::update_channel,
+            discourse::channel::delete_channel
+        ))
+        .routes(routes!(discourse::member::list_members))
+        .routes(routes!(discourse::member::get_member, discourse::member::add_member, discourse::member::remove_member))
+        .routes(routes!(discourse::search::list_posts))
         .routes(routes!(discourse::post::create_post))
         .routes(routes!(activity::list_activity))
         .routes(routes!(activity::list_user_activity))
@@ -88,6 +96,7 @@ fn business() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(activity::live::watch_activity))
         .routes(routes!(notifications::list_notifications))
         .routes(routes!(notifications::mark_notifications_read))
+        .routes(routes!(discourse::post::get_post, discourse::post::update_post, discourse::post::delete_post))
 }
 
 fn ops() -> OpenApiRouter<Arc<App>> {

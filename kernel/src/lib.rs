@@ -3,7 +3,7 @@
 //! | to find | look in |
 //! |---|---|
 //! | the closed set of error kinds | [`error`] |
-//! | checks of input that name the field | [`validate`], [`page`], [`word`] |
+//! | checks of input that name the field | [`validate`], [`page`], [`tags`], [`word`] |
 //! | exact money | [`money`] |
 //! | how pages are bounded by bytes | [`excerpt`] |
 //! | what makes a call safe to repeat | [`idempotency`] |
@@ -24,6 +24,7 @@ pub mod not_built_in;
 pub mod page;
 pub mod pool;
 pub mod secret;
+pub mod tags;
 pub mod time;
 pub mod validate;
 pub mod word;

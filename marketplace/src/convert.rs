@@ -6,6 +6,7 @@ use kernel::{
     Currency, Error, Money, Page, PageInfo,
     excerpt::{self, Measure, json_bytes},
     money::ParseMoneyError,
+    tags,
     validate::Violations,
 };
 use proto::{
@@ -61,7 +62,7 @@ pub(crate) fn new_item(request: pb::CreateItemRequest) -> Result<(NewItem, Optio
     }
     let category = words::read("category", request.category, &mut violations);
     let price = price(request.price, &mut violations);
-    let tags = item::tags(request.tags, &mut violations);
+    let tags = tags::read(request.tags, &mut violations);
     let key = key(request.idempotency_key, &mut violations);
     let (category, price) = checked(category.zip(price), violations)?;
     Ok((NewItem { name, description, category, price, is_premium: request.is_premium, tags }, key))

@@ -1,13 +1,12 @@
 //! Listings: what is for sale, and how it is found.
 
-use std::{collections::HashSet, fmt, ops::RangeInclusive};
+use std::{fmt, ops::RangeInclusive};
 
 use bson::oid::ObjectId;
 use chrono::{DateTime, Utc};
 use kernel::{
     Caller, Currency, Error, Money, Page, PageInfo,
     money::{ParseMoneyError, parse_decimal},
-    validate::Violations,
 };
 use proto::errors::ITEM_NOT_FOUND;
 pub use proto::marketplace::words::{Category, ItemSort, ItemStatus};
@@ -23,10 +22,6 @@ use crate::{economy::Economy, id, purchase::Transaction, store::Store, time};
 pub const NAME_LENGTH: RangeInclusive<usize> = 1..=200;
 /// Characters of a description.
 pub const DESCRIPTION_LENGTH: RangeInclusive<usize> = 1..=5000;
-/// Characters of a tag.
-const TAG_LENGTH: RangeInclusive<usize> = 1..=50;
-/// Tags of an item at most.
-const MAX_TAGS: usize = 20;
 
 /// A listing.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -214,23 +209,6 @@ impl fmt::Display for PriceRank {
     }
 }
 
-/// The tags of a new item: each trimmed, repeats dropped, in the order given.
-pub fn tags(given: Vec<String>, violations: &mut Violations) -> Vec<String> {
-    if given.len() > MAX_TAGS {
-        violations.add("tags", format!("must be at most {MAX_TAGS}"));
-        return Vec::new();
-    }
-    let mut seen = HashSet::with_capacity(given.len());
-    let mut tags = Vec::with_capacity(given.len());
-    for (index, tag) in given.iter().enumerate() {
-        let tag = violations.text(format!("tags[{index}]"), tag, TAG_LENGTH);
-        if seen.insert(tag.clone()) {
-            tags.push(tag);
-        }
-    }
-    tags
-}
-
 /// The page of listings that was asked for.
 pub async fn list(store: &dyn Store, query: ItemQuery) -> Result<ItemPage, Error> {
     let (items, total) = store.list_items(&query).instrument(trace::store(store.backend(), "items.list")).await?;
@@ -303,33 +281,5 @@ mod tests {
         assert_eq!(PriceRank::parse("92233720368547758.07", None), Ok(greatest.into()));
         assert_eq!(PriceRank::parse("92233720368547758.08", None), Err(TooLarge));
         assert_eq!(PriceRank::parse("92233720369", Some(Currency::Btc)), Err(TooLarge));
-    }
-
-    fn check(given: &[&str]) -> Result<Vec<String>, Vec<String>> {
-        let mut violations = Violations::default();
-        let tags = tags(given.iter().map(|&tag| tag.to_owned()).collect(), &mut violations);
-        violations
-            .into_result()
-            .map(|()| tags)
-            .map_err(|error| error.violations().iter().map(|v| format!("{}: {}", v.field, v.message)).collect())
-    }
-
-    #[test]
-    fn tags_are_trimmed_and_unique_and_keep_their_order() {
-        assert_eq!(check(&["b", " a ", "b", "a", "A"]), Ok(vec!["b".to_owned(), "a".to_owned(), "A".to_owned()]));
-        assert_eq!(check(&[]), Ok(vec![]));
-    }
-
-    #[test]
-    fn tags_have_limits_at_the_edge_and_one_past_it() {
-        let names: Vec<String> = (0..21).map(|n| n.to_string()).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert_eq!(check(&names[..20]).map(|tags| tags.len()), Ok(20));
-        assert_eq!(check(&names), Err(vec!["tags: must be at most 20".to_owned()]));
-        assert!(check(&["ä".repeat(50).as_str()]).is_ok());
-        assert_eq!(
-            check(&["fine", " ", "ä".repeat(51).as_str()]),
-            Err(vec!["tags[1]: is required".to_owned(), "tags[2]: must have 1 to 50 characters".to_owned()])
-        );
     }
 }

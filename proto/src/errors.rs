@@ -43,6 +43,9 @@ catalogue! {
     PermissionDenied {
         CHANNEL_ACCESS_DENIED = "channel_access_denied": "this channel is not open to you",
         PIN_DENIED = "pin_denied": "only the creator of a channel may pin posts",
+        AUTHORS_ONLY = "authors_only":
+            "only its author may change a post, and only its author or the creator of its channel delete it",
+        CREATORS_ONLY = "creators_only": "only its creator may change a channel, delete it, and choose its members",
         ACCOUNT_DEACTIVATED = "account_deactivated": "this account is deactivated",
         NOT_YOURS = "not_yours": "this account is not yours",
         ADMINS_ONLY = "admins_only": "only admins may do this",
@@ -51,6 +54,8 @@ catalogue! {
     NotFound {
         ITEM_NOT_FOUND = "item_not_found": "there is no such item",
         CHANNEL_NOT_FOUND = "channel_not_found": "there is no such channel",
+        POST_NOT_FOUND = "post_not_found": "there is no such post",
+        MEMBER_NOT_FOUND = "member_not_found": "this user is no member of the channel",
         USER_NOT_FOUND = "user_not_found": "there is no such user",
         ROUTE_NOT_FOUND = "route_not_found": "there is nothing at /nowhere; see /docs",
         NOT_FOUND = "not_found": "a status without a code of ours",
@@ -68,6 +73,13 @@ catalogue! {
         INSUFFICIENT_FUNDS = "insufficient_funds": "the price is 2.50 EUR, the balance is 1.00 EUR: 1.50 EUR is missing",
         DEPOSIT_LIMIT_EXCEEDED = "deposit_limit_exceeded":
             "at most 10000.00 USD a day (UTC) can be deposited, and 250.00 USD of it is left",
+        MEMBERSHIP_NOT_NEEDED = "membership_not_needed":
+            "the creator of a channel, and in a public one everybody, needs no membership",
+        TOO_MANY_MEMBERS = "too_many_members": "a channel has at most 500 members",
+        // RFC 9110, section 13.1.1, and RFC 6585, section 3.
+        VERSION_CONFLICT = "version_conflict" as 412: "it has changed since you read it: read it again, and decide anew",
+        PRECONDITION_REQUIRED = "precondition_required" as 428:
+            "the header If-Match is required: the ETag of what you want to change, or *",
         // 422, as the IETF's Idempotency-Key draft asks (section 2.7).
         IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused" as 422:
             "the idempotency key was used for another request before",

@@ -1,8 +1,12 @@
 //! What every store must do, as one test suite: `store_contract!` makes a test of each case on fresh stores.
 
+pub(super) mod changes;
 pub(super) mod channels;
+pub(super) mod deletions;
 pub(super) mod events;
 pub(super) mod keys;
+pub(super) mod members;
+pub(super) mod search;
 
 use std::{any::Any, sync::Arc};
 
@@ -13,9 +17,10 @@ use uuid::Uuid;
 
 use super::{PostPage, Store};
 use crate::{
-    act::Act,
-    channel::{Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
-    post::{NewPost, Post},
+    act::{Act, Versions},
+    channel::{Channel, ChannelQuery, ChannelType, NewChannel, PostQuery, access::ChannelError},
+    member::{Member, MemberError},
+    post::{self, NewPost, Post, PostError, search::PostFilter},
     topic::Topic,
 };
 
@@ -55,6 +60,39 @@ macro_rules! store_contract {
             a_refusal_is_not_told,
             a_retry_is_not_told_again,
             every_act_that_is_done_is_told_and_no_other,
+            changes_are_told_whole_in_the_order_of_versions,
+            what_is_not_changed_is_not_told,
+        ] }
+        $crate::store::contract::store_contract! { @cases $fresh, members: [
+            a_member_reads_and_posts_until_removed,
+            only_the_creator_chooses_members_who_may_leave,
+            members_are_shown_to_who_is_inside,
+            who_needs_no_membership_gets_none,
+            members_are_paged_newest_first,
+            a_channel_has_so_many_members_and_not_one_more,
+        ] }
+        $crate::store::contract::store_contract! { @cases $fresh, changes: [
+            an_author_changes_a_post,
+            a_creator_changes_a_channel,
+            only_the_author_changes_a_post_while_they_may_post,
+            who_has_not_seen_the_version_changes_nothing,
+            of_changes_at_once_of_one_version_one_is_done,
+        ] }
+        $crate::store::contract::store_contract! { @cases $fresh, search: [
+            a_post_is_found_by_all_of_its_words,
+            whatever_is_looked_for_is_words,
+            filters_of_posts_go_together,
+            a_post_has_so_many_tags,
+            posts_are_listed_newest_first_by_pages,
+            only_what_may_be_read_is_found,
+        ] }
+        $crate::store::contract::store_contract! { @cases $fresh, deletions: [
+            a_deleted_post_is_nowhere,
+            its_author_or_the_creator_deletes_a_post,
+            a_deleted_channel_is_gone_at_once_with_all_that_is_in_it,
+            only_its_creator_deletes_a_channel,
+            what_is_left_of_deleted_channels_is_removed_little_by_little,
+            a_channel_that_is_being_deleted_keeps_no_post_behind,
         ] }
     };
     (@cases $fresh:path, $module:ident: [$($case:ident),* $(,)?]) => {$(
@@ -88,7 +126,7 @@ pub(super) async fn open(store: &dyn Store, creator: Uuid, kind: ChannelType) ->
 
 pub(super) fn words(channel: &Channel, content: &str) -> NewPost {
     let (channel_id, content) = (channel.id, content.to_owned());
-    NewPost { channel_id, title: String::new(), content, topic: Topic::General, is_pinned: false }
+    NewPost { channel_id, title: String::new(), content, topic: Topic::General, is_pinned: false, tags: vec![] }
 }
 
 async fn say(store: &dyn Store, author: Uuid, post: NewPost, at: DateTime<Utc>) -> Post {
@@ -124,4 +162,26 @@ async fn read(store: &dyn Store, channel: &Channel, query: &PostQuery) -> (Vec<i
     let (_, posts, total) =
         store.channel(Some(channel.created_by), query).await.expect("no failure").expect("may be read");
     (posts.into_iter().map(|post| post.id).collect(), total)
+}
+
+/// Lets somebody in.
+async fn add(store: &dyn Store, by: Uuid, channel: &Channel, user: Uuid) -> Result<Member, MemberError> {
+    store.add_member(act(by, time::now()), channel.id, user).await.expect("no failure")
+}
+
+async fn change_post(
+    store: &dyn Store,
+    by: Uuid,
+    id: i64,
+    versions: &[i64],
+    change: post::Change,
+) -> Result<Post, PostError> {
+    store.update_post(act(by, time::now()), id, Versions(versions.to_vec()), change).await.expect("no failure")
+}
+
+/// The ids of the posts that a viewer finds.
+async fn found(store: &dyn Store, viewer: Option<Uuid>, filter: PostFilter) -> Vec<i64> {
+    let (posts, total) = store.list_posts(viewer, &filter, Page { page: 1, limit: 100 }).await.expect("lists");
+    assert_eq!(total, posts.len() as u64, "{filter:?}");
+    posts.into_iter().map(|post| post.id).collect()
 }

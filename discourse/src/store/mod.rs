@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use events::event::Invalid;
-use kernel::PoolState;
+use kernel::{Page, PoolState};
 use storage::{
     DataDir, data_dir,
     idempotency::{self, KeyReused, RecallError},
@@ -15,9 +15,10 @@ use storage::{
 use uuid::Uuid;
 
 use crate::{
-    act::Act,
-    channel::{Channel, ChannelError, ChannelQuery, NewChannel, PostQuery},
-    post::{NewPost, Post, PostError},
+    act::{Act, Versions},
+    channel::{self, Channel, ChannelQuery, NewChannel, PostQuery, access::ChannelError},
+    member::{Member, MemberError, MemberQuery},
+    post::{self, NewPost, Post, PostError, search::PostFilter},
 };
 
 #[cfg(test)]
@@ -76,12 +77,70 @@ pub trait Store: Send + Sync + 'static {
     async fn list_channels(&self, viewer: Option<Uuid>, query: &ChannelQuery) -> Result<(Vec<Channel>, u64), Error>;
 
     /// A channel, one page of its posts, pinned first, then newest first, and how many there are on all pages, of one
-    /// moment, where [`crate::channel::admit`] admits `viewer`. Where it does not, no post is touched: how long the refusal
+    /// moment, where [`crate::channel::access::enter`] lets `viewer` in. Where it does not, no post is touched: how long the refusal
     /// takes says nothing about what is refused.
     async fn channel(&self, viewer: Option<Uuid>, query: &PostQuery) -> Result<Result<PostPage, ChannelError>, Error>;
 
     /// Opens a channel.
     async fn create_channel(&self, act: Act, channel: NewChannel) -> Result<Channel, Error>;
+
+    /// Changes a channel where [`crate::channel::access::govern`] lets its caller: what it is afterwards.
+    async fn update_channel(
+        &self,
+        act: Act,
+        id: i64,
+        versions: Versions,
+        change: channel::Change,
+    ) -> Result<Result<Channel, ChannelError>, Error>;
+
+    /// Deletes a channel where [`crate::channel::access::govern`] lets its caller: at once nobody is shown anything of it, or
+    /// posts there, and [`Self::remove_deleted`] can remove it.
+    async fn delete_channel(&self, act: Act, id: i64, versions: Versions) -> Result<Result<(), ChannelError>, Error>;
+
+    /// One page of the members of a channel, newest first, and how many there are on all pages, of one moment, where
+    /// [`crate::member::show`] shows them.
+    async fn list_members(
+        &self,
+        viewer: Uuid,
+        query: &MemberQuery,
+    ) -> Result<Result<(Vec<Member>, u64), ChannelError>, Error>;
+
+    /// One member of a channel, where [`crate::member::show`] shows them.
+    async fn member(&self, viewer: Uuid, channel_id: i64, user: Uuid) -> Result<Result<Member, MemberError>, Error>;
+
+    /// Makes somebody a member, where they are none and [`crate::member::invite`] lets the channel's creator.
+    async fn add_member(&self, act: Act, channel_id: i64, user: Uuid) -> Result<Result<Member, MemberError>, Error>;
+
+    /// Takes a membership away where [`crate::member::dismiss`] lets the caller.
+    async fn remove_member(&self, act: Act, channel_id: i64, user: Uuid) -> Result<Result<(), MemberError>, Error>;
+
+    /// The posts of one page that `viewer` may read, newest first, and how many there are on all pages, of one moment. The
+    /// words that are looked for are some.
+    async fn list_posts(
+        &self,
+        viewer: Option<Uuid>,
+        filter: &PostFilter,
+        page: Page,
+    ) -> Result<(Vec<Post>, u64), Error>;
+
+    /// A post, where [`crate::post::search::show`] shows it.
+    async fn post(&self, viewer: Option<Uuid>, id: i64) -> Result<Result<Post, PostError>, Error>;
+
+    /// Changes a post where [`crate::post::revise`] lets its caller: what it is afterwards.
+    async fn update_post(
+        &self,
+        act: Act,
+        id: i64,
+        versions: Versions,
+        change: post::Change,
+    ) -> Result<Result<Post, PostError>, Error>;
+
+    /// Deletes a post where [`crate::post::retract`] lets its caller.
+    async fn delete_post(&self, act: Act, id: i64, versions: Versions) -> Result<Result<(), PostError>, Error>;
+
+    /// Removes what is left of deleted channels: [`storage::sweep::BATCH`] posts at most, then channels that have none, with
+    /// their members. Tells how many rows of posts and channels.
+    async fn remove_deleted(&self) -> Result<usize, Error>;
 
     /// Keeps a post where [`crate::post::permit`] permits it, in one act with that question, and marks its channel as
     /// updated.

@@ -3,12 +3,18 @@
 //! | to find | look in |
 //! |---|---|
 //! | connections, and how the schema gets there | `storage::postgres` |
-//! | the schema | `migrations/postgres` |
-//! | the statements | `queries` |
+//! | the schema | `migrations/postgres`, for statements `schema`, `rows` |
+//! | the statements about channels and what is posted | `queries` |
+//! | what changes what is there | `changes` |
+//! | posts wherever they are, members | `reads` |
 //! | what calls with a key were told | `idempotency` |
 
+mod changes;
 mod idempotency;
 mod queries;
+mod reads;
+mod rows;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +22,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel_async::AsyncPgConnection;
+use diesel_async::{AsyncConnection, AsyncPgConnection};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use futures_util::{FutureExt, TryFutureExt};
-use kernel::PoolState;
+use kernel::{Page, PoolState};
 use storage::{
     idempotency::{Never, Options, Retention},
     lease::Leases,
@@ -30,9 +36,16 @@ use uuid::Uuid;
 
 use super::{Error, PostPage, Store};
 use crate::{
-    act::Act,
-    channel::{self, Channel, ChannelError, ChannelQuery, NewChannel, PostQuery},
-    post::{self, NewPost, Post, PostError},
+    act::{Act, Versions},
+    channel::{
+        self, Channel, ChannelQuery, NewChannel, PostQuery,
+        access::{self, ChannelError},
+    },
+    member::{self, Member, MemberError, MemberQuery},
+    post::{
+        self, NewPost, Post, PostError,
+        search::{self, PostFilter},
+    },
 };
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -95,9 +108,10 @@ impl Store for Postgres {
         bounded(async {
             let mut connection = self.database.connection().await?;
             let (row, posts) = queries::channel(&mut connection, viewer, query).await?;
-            let total = row.as_ref().map_or(0, |channel| channel.posts(query.topic));
-            let channel = match channel::admit(row.map(Channel::try_from).transpose()?, viewer) {
-                Ok(channel) => channel,
+            let total = row.as_ref().map_or(0, |(channel, _)| channel.posts(query.topic));
+            let found = row.map(|(row, is_member)| Ok::<_, Error>((Channel::try_from(row)?, is_member))).transpose()?;
+            let channel = match access::enter(found, viewer) {
+                Ok((channel, _)) => channel,
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let posts = posts.into_iter().map(Post::try_from).collect::<Result<_, _>>()?;
@@ -121,6 +135,161 @@ impl Store for Postgres {
         .await?;
         self.database.wake();
         Ok(created)
+    }
+
+    async fn update_channel(
+        &self,
+        act: Act,
+        id: i64,
+        versions: Versions,
+        change: channel::Change,
+    ) -> Result<Result<Channel, ChannelError>, Error> {
+        let done = bounded(async {
+            let mut connection = self.database.connection().await?;
+            connection
+                .transaction(async |connection| {
+                    changes::update_channel(connection, (&act, id, &versions), change).await
+                })
+                .await
+        })
+        .await?;
+        self.database.wake();
+        Ok(done)
+    }
+
+    async fn delete_channel(&self, act: Act, id: i64, versions: Versions) -> Result<Result<(), ChannelError>, Error> {
+        let done = bounded(async {
+            let mut connection = self.database.connection().await?;
+            connection
+                .transaction(async |connection| changes::delete_channel(connection, (&act, id, &versions)).await)
+                .await
+        })
+        .await?;
+        self.database.wake();
+        Ok(done)
+    }
+
+    async fn add_member(&self, act: Act, channel_id: i64, user: Uuid) -> Result<Result<Member, MemberError>, Error> {
+        let done = bounded(async {
+            let mut connection = self.database.connection().await?;
+            connection
+                .transaction(async |connection| changes::add_member(connection, (&act, channel_id, user)).await)
+                .await
+        })
+        .await?;
+        self.database.wake();
+        Ok(done)
+    }
+
+    async fn remove_member(&self, act: Act, channel_id: i64, user: Uuid) -> Result<Result<(), MemberError>, Error> {
+        let done = bounded(async {
+            let mut connection = self.database.connection().await?;
+            connection
+                .transaction(async |connection| changes::remove_member(connection, (&act, channel_id, user)).await)
+                .await
+        })
+        .await?;
+        self.database.wake();
+        Ok(done)
+    }
+
+    async fn update_post(
+        &self,
+        act: Act,
+        id: i64,
+        versions: Versions,
+        change: post::Change,
+    ) -> Result<Result<Post, PostError>, Error> {
+        let done = bounded(async {
+            let mut connection = self.database.connection().await?;
+            connection
+                .transaction(async |connection| changes::update_post(connection, (&act, id, &versions), change).await)
+                .await
+        })
+        .await?;
+        self.database.wake();
+        Ok(done)
+    }
+
+    async fn delete_post(&self, act: Act, id: i64, versions: Versions) -> Result<Result<(), PostError>, Error> {
+        let done = bounded(async {
+            let mut connection = self.database.connection().await?;
+            connection
+                .transaction(async |connection| changes::delete_post(connection, (&act, id, &versions)).await)
+                .await
+        })
+        .await?;
+        self.database.wake();
+        Ok(done)
+    }
+
+    async fn list_members(
+        &self,
+        viewer: Uuid,
+        query: &MemberQuery,
+    ) -> Result<Result<(Vec<Member>, u64), ChannelError>, Error> {
+        bounded(async {
+            let mut connection = self.database.connection().await?;
+            let mut list = connection.build_transaction().read_only().repeatable_read();
+            list.run(async |connection| {
+                let found = reads::find_channel(connection, query.channel_id, viewer).await?;
+                if let Err(refusal) = member::show(found, viewer) {
+                    return Ok(Err(refusal));
+                }
+                let (rows, total) = reads::list_members(connection, query).await?;
+                Ok(Ok((rows.into_iter().map(Member::from).collect(), total.unsigned_abs())))
+            })
+            .await
+        })
+        .await
+    }
+
+    async fn member(&self, viewer: Uuid, channel_id: i64, user: Uuid) -> Result<Result<Member, MemberError>, Error> {
+        bounded(async {
+            let mut connection = self.database.connection().await?;
+            let found = reads::find_channel(&mut connection, channel_id, viewer).await?;
+            if let Err(refusal) = member::show(found, viewer) {
+                return Ok(Err(refusal.into()));
+            }
+            let member = reads::find_member(&mut connection, channel_id, user).await?;
+            Ok(member.map(Member::from).ok_or(MemberError::NotFound))
+        })
+        .await
+    }
+
+    async fn list_posts(
+        &self,
+        viewer: Option<Uuid>,
+        filter: &PostFilter,
+        page: Page,
+    ) -> Result<(Vec<Post>, u64), Error> {
+        bounded(async {
+            let mut connection = self.database.connection().await?;
+            let (rows, total) = reads::list_posts(&mut connection, viewer, filter, page).await?;
+            let posts = rows.into_iter().map(Post::try_from).collect::<Result<_, _>>()?;
+            Ok((posts, total.unsigned_abs()))
+        })
+        .await
+    }
+
+    async fn post(&self, viewer: Option<Uuid>, id: i64) -> Result<Result<Post, PostError>, Error> {
+        bounded(async {
+            let mut connection = self.database.connection().await?;
+            let found = match reads::find_post(&mut connection, id, viewer).await? {
+                Some((post, channel, is_member)) => Some((post.try_into()?, (channel.try_into()?, is_member))),
+                None => None,
+            };
+            Ok(search::show(found, viewer))
+        })
+        .await
+    }
+
+    async fn remove_deleted(&self) -> Result<usize, Error> {
+        bounded(async {
+            let mut connection = self.database.connection().await?;
+            connection.transaction(async |connection| changes::remove_deleted(connection).await).await
+        })
+        .await
     }
 
     async fn create_post(&self, act: Act, post: NewPost) -> Result<Result<Post, PostError>, Error> {
@@ -166,8 +335,11 @@ async fn insert_post(
 ) -> Result<Result<i64, PostError>, Error> {
     // The channel is not locked while we ask: where it changed since, nothing is inserted, and we ask again.
     loop {
-        let (row, id) = queries::find_channel(connection, post.channel_id).await?.unzip();
-        let channel = match post::permit(row.map(Channel::try_from).transpose()?, act.by, post) {
+        let found = queries::find_channel(connection, post.channel_id, act.by).await?;
+        let id = found.as_ref().map(|(.., id)| *id);
+        let found =
+            found.map(|(row, is_member, _)| Ok::<_, Error>((Channel::try_from(row)?, is_member))).transpose()?;
+        let channel = match post::permit(found, act.by, post) {
             Ok(channel) => channel,
             Err(refusal) => return Ok(Err(refusal)),
         };

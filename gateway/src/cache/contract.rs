@@ -41,7 +41,7 @@ async fn is_hit(cache: &impl Cache, key: &Key) -> bool {
 }
 
 async fn store(cache: &impl Cache, key: &Key, generations: Generations) {
-    let entry = Entry::new(&"answer", generations).expect("serialises");
+    let entry = Entry::new(&"answer", None, generations).expect("serialises");
     cache.store(key, Arc::new(entry)).await.expect("kept");
 }
 

@@ -9,22 +9,19 @@ use axum::{
 };
 use bytes::{Buf, BufMut, Bytes};
 use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::Generations;
-use crate::{call::OpenCall, error::Problem, rate_limit::Weight};
+use crate::{call::OpenCall, error::Problem, etag, rate_limit::Weight};
 
 /// Says where an answer came from.
 pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// Of the encoding: another one is a miss.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Version, time and number of generations.
 const HEAD_BYTES: usize = 1 + 8 + 1;
 /// A page of twenty listings or posts fits, mostly.
 const TYPICAL_BYTES: usize = 12 * 1024;
-/// 128 bits in hexadecimal, and quotes.
-const ETAG_BYTES: usize = 34;
 
 /// The value of `X-Cache`.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +41,17 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(answer: &impl Serialize, generations: Generations) -> Result<Self, Problem> {
+    /// Of an answer that is of some `version`, or has none.
+    pub(super) fn new(
+        answer: &impl Serialize,
+        version: Option<i64>,
+        generations: Generations,
+    ) -> Result<Self, Problem> {
         let mut body = Vec::with_capacity(TYPICAL_BYTES);
         serde_json::to_writer(&mut body, answer).map_err(Problem::internal)?;
         // Without spare capacity: what is kept takes what `size` says.
         let body = Bytes::from(body.into_boxed_slice());
-        // It tells versions of one page apart and guards nothing, so it need not be cryptographic.
-        let etag = HeaderValue::try_from(format!("\"{:032x}\"", xxh3_128(&body))).map_err(Problem::internal)?;
+        let etag = etag::of(&body, version)?;
         Ok(Self { body, etag, made: Instant::now(), generations })
     }
 
@@ -70,9 +71,10 @@ impl Entry {
     }
 
     /// As bytes, for a store outside of this process: a version, when it was made (by the wall clock, which is all that
-    /// processes have in common) and the generations as big-endian numbers, the ETag, the body.
+    /// processes have in common) and the generations as big-endian numbers, the ETag behind its length, the body.
     pub(super) fn encode(&self) -> Bytes {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + 8 * self.generations.len() + ETAG_BYTES + self.body.len());
+        let length = HEAD_BYTES + 8 * self.generations.len() + 1 + self.etag.len() + self.body.len();
+        let mut bytes = Vec::with_capacity(length);
         bytes.put_u8(VERSION);
         bytes.put_u64(unix_time().saturating_sub(self.made.elapsed()).as_secs());
         // A key has a handful of tags.
@@ -80,6 +82,7 @@ impl Entry {
         for generation in &*self.generations {
             bytes.put_u64(*generation);
         }
+        bytes.put_u8(u8::try_from(self.etag.len()).unwrap_or(u8::MAX));
         bytes.put_slice(self.etag.as_bytes());
         bytes.put_slice(&self.body);
         bytes.into()
@@ -98,10 +101,11 @@ impl Entry {
         let (now, age) = (Instant::now(), unix_time().saturating_sub(made_at).min(ttl));
         let count = bytes.try_get_u8().ok()?;
         let generations = (0..count).map(|_| bytes.try_get_u64()).collect::<Result<_, _>>().ok()?;
-        if bytes.len() < ETAG_BYTES {
+        let etag_bytes = usize::from(bytes.try_get_u8().ok()?);
+        if bytes.len() < etag_bytes {
             return None;
         }
-        let etag = HeaderValue::from_maybe_shared(bytes.split_to(ETAG_BYTES)).ok()?;
+        let etag = HeaderValue::from_maybe_shared(bytes.split_to(etag_bytes)).ok()?;
         Some(Self { body: bytes, etag, made: now.checked_sub(age).unwrap_or(now), generations })
     }
 
@@ -162,8 +166,8 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded_and_nothing_else_is() {
-        for generations in [vec![], vec![1, u64::MAX, 3]] {
-            let entry = Entry::new(&"answer", generations.into()).expect("serialises");
+        for (version, generations) in [(None, vec![]), (Some(i64::MAX), vec![1, u64::MAX, 3])] {
+            let entry = Entry::new(&"answer", version, generations.into()).expect("serialises");
             let bytes = entry.encode();
             let decoded = Entry::decode(&bytes, TTL).expect("decodes");
             assert_eq!((&decoded.body, &decoded.etag), (&entry.body, &entry.etag));
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn only_what_was_kept_has_an_age() {
-        let mut entry = Entry::new(&"answer", Arc::default()).expect("serialises");
+        let mut entry = Entry::new(&"answer", None, Arc::default()).expect("serialises");
         entry.made -= Duration::from_secs(7);
         assert!((7..60).contains(&entry.age(XCache::Hit)));
         assert_eq!((entry.age(XCache::Miss), entry.age(XCache::Bypass)), (0, 0));
@@ -187,7 +191,7 @@ mod tests {
 
     #[test]
     fn an_age_is_no_nonsense_whatever_the_clock_was_set_to() {
-        let bytes = Entry::new(&"answer", Arc::default()).expect("serialises").encode();
+        let bytes = Entry::new(&"answer", None, Arc::default()).expect("serialises").encode();
         let day = Duration::from_secs(86_400);
         // As if it had been made when the clock showed another time.
         for (made_at, ages) in [

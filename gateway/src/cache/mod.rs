@@ -38,7 +38,7 @@ pub use self::{
     memory::MemoryCache,
 };
 use self::{entry::XCache, flight::Flights};
-use crate::{call::OpenCall, error::Problem};
+use crate::{call::OpenCall, error::Problem, etag::Versioned};
 
 /// The longest that a cache may hold up a request.
 pub const PATIENCE: Duration = Duration::from_millis(50);
@@ -135,12 +135,41 @@ impl ResponseCache {
     /// Concurrent misses of one key at one generation share one `load`. A hit does not even begin one: its future is large.
     pub async fn read<T, F>(&self, call: &OpenCall, key: Key, load: impl FnOnce() -> F) -> Result<Response, Problem>
     where
-        T: Serialize,
+        T: Serialize + 'static,
         F: Future<Output = Result<T, Problem>> + Send + 'static,
     {
+        self.read_as(call, key, |_| None, load).await
+    }
+
+    /// The same of an answer whose ETag says its version, for who wants to change what it shows.
+    pub(crate) async fn read_versioned<T, F>(
+        &self,
+        call: &OpenCall,
+        key: Key,
+        load: impl FnOnce() -> F,
+    ) -> Result<Response, Problem>
+    where
+        T: Versioned + 'static,
+        F: Future<Output = Result<T, Problem>> + Send + 'static,
+    {
+        self.read_as(call, key, |answer: &T| Some(answer.version()), load).await
+    }
+
+    async fn read_as<T, F>(
+        &self,
+        call: &OpenCall,
+        key: Key,
+        version: fn(&T) -> Option<i64>,
+        load: impl FnOnce() -> F,
+    ) -> Result<Response, Problem>
+    where
+        T: Serialize + 'static,
+        F: Future<Output = Result<T, Problem>> + Send + 'static,
+    {
+        let entry = move |answer: T, generations| Entry::new(&answer, version(&answer), generations);
         let load = || Box::pin(load());
         let Some(cache) = self.cache.as_ref().filter(|_| !call.bypass_cache) else {
-            return Ok(Entry::new(&load().await?, Arc::default())?.respond(XCache::Bypass, call));
+            return Ok(entry(load().await?, Arc::default())?.respond(XCache::Bypass, call));
         };
         let generations = match cache.lookup(&key).await {
             Ok(Lookup::Hit(entry)) => {
@@ -150,7 +179,7 @@ impl ResponseCache {
             Ok(Lookup::Miss(generations)) => generations,
             Err(error) => {
                 tracing::debug!(%error, "bypassing the cache");
-                return Ok(Entry::new(&load().await?, Arc::default())?.respond(XCache::Bypass, call));
+                return Ok(entry(load().await?, Arc::default())?.respond(XCache::Bypass, call));
             }
         };
         self.misses.count(&key);
@@ -162,7 +191,7 @@ impl ResponseCache {
                 if let Ok(Lookup::Hit(entry)) = cache.lookup(&key).await {
                     return Ok(entry);
                 }
-                let entry = Arc::new(Entry::new(&load.await?, generations)?);
+                let entry = Arc::new(entry(load.await?, generations)?);
                 if let Err(error) = cache.store(&key, Arc::clone(&entry)).await {
                     tracing::debug!(%error, "not cached");
                 }

@@ -1,4 +1,6 @@
-//! The argument: channels and posts.
+//! The argument: channels, their members, and posts.
 
 pub(super) mod channel;
+pub(super) mod member;
 pub(super) mod post;
+pub(super) mod search;

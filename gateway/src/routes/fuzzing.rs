@@ -28,8 +28,10 @@ use uuid::Uuid;
 use super::{
     auth::{Credentials, NewPassword, Registration},
     discourse::{
-        channel::{ChannelId, ListChannels, ListPosts, NewChannel},
-        post::NewPost,
+        channel::{ChannelChange, ChannelId, ListChannels, ListPosts, NewChannel},
+        member::ListMembers,
+        post::{NewPost, PostChange},
+        search::FindPosts,
     },
     marketplace::{
         deposit::NewDeposit,
@@ -76,6 +78,8 @@ pub fn query(data: &[u8]) {
     one_query::<ListItems>(query, |query| drop(rpc::ListItemsRequest::from(query)));
     one_query::<ListChannels>(query, drop);
     one_query::<ListPosts>(query, drop);
+    one_query::<ListMembers>(query, drop);
+    one_query::<FindPosts>(query, drop);
     one_query::<ListWalletEntries>(query, drop);
     one_query::<GetUsers>(query, drop);
 }
@@ -115,6 +119,8 @@ pub fn body(data: &[u8]) {
     });
     one_body::<NewChannel>(data, drop);
     one_body::<NewPost>(data, drop);
+    one_body::<ChannelChange>(data, drop);
+    one_body::<PostChange>(data, drop);
     one_body::<Credentials>(data, drop);
     one_body::<Registration>(data, drop);
     one_body::<NewPassword>(data, drop);

@@ -117,3 +117,45 @@ async fn what_is_done_is_told_once_in_order_and_to_whom_it_is_meant_for() {
     let next = ada.new_item().await;
     assert_eq!(about(&reader.next(1).await, &next), [("item.listed", 1, all)]);
 }
+
+#[tokio::test]
+async fn what_becomes_of_a_channel_and_of_what_is_said_there_is_told_in_order() {
+    let system = super::start().await;
+    let mut reader = Reader::new(&system).await;
+    let (ada, bob) = (system.user("ada").await, system.user("bob").await);
+    let diary = ada.post("/discourse/channel", &json!({"name": "Diary", "type": "private"})).await.json["id"].clone();
+    let (channel, member) =
+        (format!("/discourse/channel/{diary}"), format!("/discourse/channel/{diary}/members/{}", bob.id));
+    assert_eq!(ada.put(&member, &json!({})).await.status, 200);
+    let said = bob.post("/discourse/post", &json!({"channelId": diary, "content": "hush", "tags": ["t"]})).await;
+    let post = format!("/discourse/post/{}", said.json["id"]);
+    let seen = |method, path: &str, by: &tests::User| by.request(method, path).header("if-match", "*");
+    assert_eq!(send(seen(Method::PUT, &post, &bob).json(&json!({"content": "hush!"}))).await.status, 200);
+    assert_eq!(send(seen(Method::PUT, &post, &ada).json(&json!({"content": "ha"}))).await.status, 403);
+    assert_eq!(send(seen(Method::DELETE, &post, &bob)).await.status, 204);
+    assert_eq!(bob.delete(&member).await.status, 204);
+    assert_eq!(send(seen(Method::PUT, &channel, &ada).json(&json!({"name": "Book"}))).await.status, 200);
+    assert_eq!(send(seen(Method::DELETE, &channel, &ada)).await.status, 204);
+
+    // Both registered; five times something happened to the channel, three times to the post.
+    let told = reader.next(2 + 5 + 3).await;
+    let own = format!("channel:{diary}");
+    let of_channel: Vec<_> =
+        ["channel.created", "member.added", "member.removed", "channel.updated", "channel.deleted"]
+            .into_iter()
+            .zip(1..)
+            .map(|(kind, version)| (kind, version, own.clone()))
+            .collect();
+    let is_post = |event: &&Event| event.kind.starts_with("post.");
+    let (posts, others): (Vec<_>, Vec<_>) = told.iter().partition(is_post);
+    let short = |events: Vec<&Event>| -> Vec<(String, u64, String)> {
+        let short = |event: &Event| (event.kind.clone(), event.version, event.audience.to_string());
+        events.into_iter().filter(|event| event.source == "/discourse").map(short).collect()
+    };
+    let expected = |told: &[(&str, u64, String)]| -> Vec<(String, u64, String)> {
+        told.iter().map(|(kind, version, audience)| ((*kind).to_owned(), *version, audience.clone())).collect()
+    };
+    assert_eq!(short(others), expected(&of_channel));
+    let of_post = [("post.created", 1, own.clone()), ("post.updated", 2, own.clone()), ("post.deleted", 3, own)];
+    assert_eq!(short(posts), expected(&of_post));
+}

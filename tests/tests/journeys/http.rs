@@ -99,11 +99,13 @@ async fn browsers_of_any_origin_may_call() {
         .request(Method::OPTIONS, "/marketplace/purchase")
         .header("origin", "http://localhost:3000")
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization,content-type,idempotency-key");
+        .header("access-control-request-headers", "authorization,content-type,idempotency-key,if-match");
     let answer = send(preflight).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("access-control-allow-origin"), "*");
-    assert!(answer.header("access-control-allow-headers").contains("idempotency-key"));
+    for name in ["idempotency-key", "if-match"] {
+        assert!(answer.header("access-control-allow-headers").contains(name), "{name}");
+    }
     let refused = send(system.anybody().request(Method::GET, "/marketplace/list").header("origin", "http://x")).await;
     assert_eq!(refused.header("access-control-allow-origin"), "*", "a script must be able to read the 401");
     assert!(refused.header("access-control-expose-headers").contains("retry-after"));
@@ -131,8 +133,12 @@ async fn the_description_is_served_and_knows_every_route() {
         "/auth/validate",
         "/discourse/channel",
         "/discourse/channel/{id}",
+        "/discourse/channel/{id}/members",
+        "/discourse/channel/{id}/members/{userId}",
         "/discourse/channels",
         "/discourse/post",
+        "/discourse/post/{id}",
+        "/discourse/posts",
         "/health",
         "/marketplace/deposit",
         "/marketplace/item",

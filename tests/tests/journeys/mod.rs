@@ -6,6 +6,7 @@ mod activity;
 mod auth;
 mod balancing;
 mod cache;
+mod discourse;
 mod edge;
 mod events;
 mod grpc;

@@ -11,11 +11,12 @@ use storage::{
 };
 use uuid::Uuid;
 
-use super::{act, all, draft, first_page, ids, keyed, open, read, words};
+use super::{act, add, all, change_post, draft, first_page, ids, keyed, open, read, words};
 use crate::{
-    act::Act,
-    channel::{ChannelType, NewChannel},
-    post::NewPost,
+    act::{Act, Versions},
+    channel::{self, ChannelType, NewChannel},
+    member::Member,
+    post::{self, NewPost},
     store::Store,
     topic::Topic,
 };
@@ -59,6 +60,7 @@ pub(crate) async fn an_act_is_told_whole_in_its_trace(store: &dyn Store) {
         content: "🦀".repeat(200),
         topic: Topic::Economic,
         is_pinned: true,
+        tags: vec!["gold".to_owned()],
         ..words(&channel, "")
     };
     let post = store.create_post(traced(), post).await.expect("no failure").expect("permitted");
@@ -97,6 +99,7 @@ pub(crate) async fn an_act_is_told_whole_in_its_trace(store: &dyn Store) {
             "excerpt": "🦀".repeat(200),
             "topic": "economic",
             "isPinned": true,
+            "tags": ["gold"],
         }),
     );
     assert_eq!(data, [created, posted]);
@@ -183,4 +186,89 @@ pub(crate) async fn every_act_that_is_done_is_told_and_no_other(store: &dyn Stor
     kept.sort_unstable();
     subjects.sort_unstable();
     assert_eq!(subjects, kept);
+}
+
+pub(crate) async fn changes_are_told_whole_in_the_order_of_versions(store: &dyn Store) {
+    let [creator, member] = [(); 2].map(|()| Uuid::new_v4());
+    let any = Versions::default;
+    let traced = |by| Act { traceparent: Some(TRACE.to_owned()), ..act(by, time::now()) };
+    let diary = open(store, creator, ChannelType::Private).await;
+    store.add_member(traced(creator), diary.id, member).await.expect("no failure").expect("lets in");
+    let post = store.create_post(traced(member), words(&diary, "hush")).await.expect("no failure").expect("permitted");
+    let change =
+        post::Change {
+            content: Some("ä".repeat(201)), tags: Some(vec!["gold".to_owned()]), ..post::Change::default()
+        };
+    store.update_post(traced(member), post.id, any(), change).await.expect("no failure").expect("its author");
+    store.delete_post(traced(creator), post.id, any()).await.expect("no failure").expect("the creator");
+    store.remove_member(traced(member), diary.id, member).await.expect("no failure").expect("they leave");
+    let change = channel::Change {
+        kind: Some(ChannelType::Public),
+        description: Some("d".to_owned()),
+        ..channel::Change::default()
+    };
+    store.update_channel(traced(creator), diary.id, any(), change).await.expect("no failure").expect("the creator");
+    store.delete_channel(traced(creator), diary.id, any()).await.expect("no failure").expect("the creator");
+
+    let told = told(store).await;
+    assert!(told[1..].iter().all(|event| event["traceparent"] == TRACE), "{told:#?}");
+    let (channel, own, id) = (diary.id.to_string(), format!("channel:{}", diary.id), post.id.to_string());
+    let about = |subject: &str, kinds: &str| {
+        let told = told.iter().filter(|event| {
+            event["subject"] == subject && event["type"].as_str().is_some_and(|kind| kinds.contains(&kind[..4]))
+        });
+        let short = |event: &Value| json!([event["type"], event["version"], event["audience"], event["data"]]);
+        Value::from_iter(told.map(short))
+    };
+    let of_channel = json!([
+        ["channel.created", "1", own,
+         {"channelId": channel, "name": "agora", "type": "private", "createdBy": creator}],
+        ["member.added", "2", own, {"channelId": channel, "userId": member, "addedBy": creator}],
+        ["member.removed", "3", own, {"channelId": channel, "userId": member, "removedBy": member}],
+        ["channel.updated", "4", "all",
+         {"channelId": channel, "name": "agora", "excerpt": "d", "type": "public", "updatedBy": creator,
+          "changed": ["description", "type"]}],
+        ["channel.deleted", "5", "all", {"channelId": channel, "name": "agora", "deletedBy": creator}],
+    ]);
+    assert_eq!(about(&channel, "channel member"), of_channel);
+    let of_post = json!([
+        ["post.created", "1", own,
+         {"postId": id, "channelId": channel, "authorId": member, "excerpt": "hush", "topic": "general"}],
+        ["post.updated", "2", own,
+         {"postId": id, "channelId": channel, "authorId": member, "excerpt": "ä".repeat(199) + "…", "topic": "general",
+          "tags": ["gold"], "changed": ["content", "tags"]}],
+        ["post.deleted", "3", own,
+         {"postId": id, "channelId": channel, "authorId": member, "deletedBy": creator}],
+    ]);
+    assert_eq!(about(&id, "post"), of_post);
+}
+
+pub(crate) async fn what_is_not_changed_is_not_told(store: &dyn Store) {
+    let [creator, member, other] = [(); 3].map(|()| Uuid::new_v4());
+    let channel = open(store, creator, ChannelType::Private).await;
+    let Member { user_id, .. } = add(store, creator, &channel, member).await.expect("lets in");
+    let post = store.create_post(act(creator, time::now()), words(&channel, "hush")).await.expect("no failure");
+    let post = post.expect("permitted");
+    assert_eq!(told(store).await.len(), 3);
+    let same = post::Change { content: Some("hush".to_owned()), ..post::Change::default() };
+    change_post(store, creator, post.id, &[1], same.clone()).await.expect("nothing to do");
+    let same_channel = channel::Change { name: Some("agora".to_owned()), ..channel::Change::default() };
+    let at = time::now();
+    let unchanged = store.update_channel(act(creator, at), channel.id, Versions::default(), same_channel.clone()).await;
+    assert_eq!(unchanged.expect("no failure").expect("nothing to do").version, 2, "of its member");
+    add(store, creator, &channel, user_id).await.expect("is one");
+    for by in [member, other] {
+        change_post(store, by, post.id, &[], same.clone()).await.expect_err("refused");
+        let refused = store.delete_post(act(by, at), post.id, Versions::default()).await.expect("no failure");
+        refused.expect_err("refused");
+        let refused = store.update_channel(act(by, at), channel.id, Versions::default(), same_channel.clone()).await;
+        refused.expect("no failure").expect_err("refused");
+        let refused = store.delete_channel(act(by, at), channel.id, Versions::default()).await;
+        refused.expect("no failure").expect_err("refused");
+        add(store, by, &channel, other).await.expect_err("refused");
+        let refused = store.remove_member(act(by, at), channel.id, creator).await.expect("no failure");
+        refused.expect_err("refused");
+    }
+    change_post(store, creator, post.id, &[7], same).await.expect_err("not seen");
+    assert!(told(store).await.is_empty());
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{all, draft, first_page, ids, keyed, open, read, words};
 use crate::{
-    channel::{Channel, ChannelError, ChannelQuery, ChannelType},
+    channel::{Channel, ChannelQuery, ChannelType, access::ChannelError},
     post::{NewPost, PostError},
     store::{Error, Store},
 };

@@ -1,19 +1,47 @@
-//! The statements.
+//! The statements about channels, and about what is posted in one.
 
-use diesel::{prelude::*, sqlite::Sqlite as Backend};
+use diesel::{
+    dsl::{auto_type, exists},
+    prelude::*,
+    sqlite::Sqlite as Backend,
+};
 use storage::{outbox::Message, sql::immediately, sqlite};
 use uuid::Uuid;
 
 use super::{
     super::{Error, PostPage, some},
+    posts::json,
     rows::{ChannelRow, PostRow},
-    schema::{channels, post_totals, posts},
+    schema::{channels, members, post_totals, posts},
 };
 use crate::{
     act::Act,
-    channel::{self, Channel, ChannelError, ChannelQuery, ChannelType, NewChannel, PostQuery},
+    channel::{
+        Channel, ChannelQuery, ChannelType, NewChannel, PostQuery,
+        access::{self, ChannelError, Found},
+    },
     post::{NewPost, Post},
 };
+
+/// Who looks, as rows name them. Nobody has created a channel, or is a member of one, under an empty id.
+pub(super) fn name(viewer: Option<Uuid>) -> String {
+    viewer.map(|viewer| viewer.to_string()).unwrap_or_default()
+}
+
+/// Whether the viewer is a member of the channel.
+#[auto_type]
+fn is_member(viewer: String) -> _ {
+    exists(members::table.filter(members::channel_id.eq(channels::id)).filter(members::user_id.eq(viewer)))
+}
+
+/// The same as `Channel::may_read`, which the contract tests hold it to.
+#[auto_type]
+pub(super) fn visible(viewer: String) -> _ {
+    let private: &'static str = ChannelType::Private.as_str();
+    let is_inside: is_member = is_member(viewer.clone());
+    let is_open = channels::kind.ne(private);
+    channels::deleted_at.is_null().and(is_open.or(channels::created_by.eq(viewer)).or(is_inside))
+}
 
 /// The channels of one page, newest first, and how many there are on all pages.
 pub(super) fn list(
@@ -22,11 +50,7 @@ pub(super) fn list(
     query: &ChannelQuery,
 ) -> Result<(Vec<Channel>, u64), Error> {
     let matching = || {
-        // The same as `Channel::may_read`, which the contract tests hold it to. Nobody has created a channel under an
-        // empty id.
-        let viewer = viewer.map(|viewer| viewer.to_string()).unwrap_or_default();
-        let visible = channels::kind.ne(ChannelType::Private.as_str()).or(channels::created_by.eq(viewer));
-        let mut channels = channels::table.filter(visible).into_boxed::<Backend>();
+        let mut channels = channels::table.filter(visible(name(viewer))).into_boxed::<Backend>();
         if let Some(kind) = query.kind {
             channels = channels.filter(channels::kind.eq(kind.as_str()));
         }
@@ -49,10 +73,15 @@ pub(super) fn list(
     Ok((channels, total.unsigned_abs()))
 }
 
-/// The channel of an id.
-pub(super) fn find(connection: &mut SqliteConnection, id: i64) -> Result<Option<Channel>, Error> {
-    let row = channels::table.find(id).select(ChannelRow::as_select()).first(connection).optional()?;
-    row.map(Channel::try_from).transpose()
+/// The channel of an id, unless it is deleted, and whether `user` is a member.
+pub(super) fn find(connection: &mut SqliteConnection, id: i64, user: Option<Uuid>) -> Result<Option<Found>, Error> {
+    let row: Option<(ChannelRow, bool)> = channels::table
+        .find(id)
+        .filter(channels::deleted_at.is_null())
+        .select((ChannelRow::as_select(), is_member(name(user))))
+        .first(connection)
+        .optional()?;
+    row.map(|(row, is_member)| Ok((Channel::try_from(row)?, is_member))).transpose()
 }
 
 /// A channel and one page of its posts, where `viewer` may read it.
@@ -61,8 +90,8 @@ pub(super) fn page(
     viewer: Option<Uuid>,
     query: &PostQuery,
 ) -> Result<Result<PostPage, ChannelError>, Error> {
-    let channel = match channel::admit(find(connection, query.channel_id)?, viewer) {
-        Ok(channel) => channel,
+    let channel = match access::enter(find(connection, query.channel_id, viewer)?, viewer) {
+        Ok((channel, _)) => channel,
         Err(refusal) => return Ok(Err(refusal)),
     };
     let (posts, total) = posts_of(connection, query)?;
@@ -116,6 +145,37 @@ pub(super) fn insert_channel(
     Ok(channel)
 }
 
+/// Keeps what a channel is now, and what is told of it.
+pub(super) fn update_channel(
+    connection: &mut SqliteConnection,
+    channel: &Channel,
+    message: Message,
+) -> Result<(), Error> {
+    diesel::update(channels::table.find(channel.id))
+        .set((
+            channels::name.eq(&channel.name),
+            channels::description.eq(some(&channel.description)),
+            channels::kind.eq(channel.kind.as_str()),
+            channels::zone.eq(some(&channel.zone)),
+            channels::updated_at.eq(channel.updated_at.timestamp_micros()),
+            channels::version.eq(channel.version),
+        ))
+        .execute(connection)?;
+    Ok(tell(connection, message)?)
+}
+
+/// Marks a channel as deleted, and keeps what is told of it.
+pub(super) fn delete_channel(
+    connection: &mut SqliteConnection,
+    id: i64,
+    act: &Act,
+    message: Message,
+) -> Result<(), Error> {
+    let deleted = channels::deleted_at.eq(act.at.timestamp_micros());
+    diesel::update(channels::table.find(id)).set(deleted).execute(connection)?;
+    Ok(tell(connection, message)?)
+}
+
 /// Keeps a post, and what is told of it, and marks its channel as updated.
 pub(super) fn insert_post(
     connection: &mut SqliteConnection,
@@ -134,6 +194,7 @@ pub(super) fn insert_post(
             posts::is_pinned.eq(post.is_pinned),
             posts::created_at.eq(at),
             posts::updated_at.eq(at),
+            posts::tags.eq(json(&post.tags)?),
         ))
         .returning(posts::id)
         .get_result(connection)?;
@@ -142,6 +203,6 @@ pub(super) fn insert_post(
     Ok(post.made(id, act))
 }
 
-fn tell(connection: &mut SqliteConnection, message: Message) -> QueryResult<()> {
+pub(super) fn tell(connection: &mut SqliteConnection, message: Message) -> QueryResult<()> {
     immediately(sqlite::append(connection, &[message]))
 }

@@ -5,9 +5,9 @@ use diesel::{prelude::*, sqlite::Sqlite as Backend};
 
 use super::{
     super::{Error, damaged},
-    schema::{channels, posts},
+    schema::{channels, members, posts},
 };
-use crate::{channel::Channel, post::Post};
+use crate::{channel::Channel, member::Member, post::Post};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = channels, check_for_backend(Backend))]
@@ -42,6 +42,28 @@ impl TryFrom<ChannelRow> for Channel {
 }
 
 #[derive(Queryable, Selectable)]
+#[diesel(table_name = members, check_for_backend(Backend))]
+pub(super) struct MemberRow {
+    channel_id: i64,
+    user_id: String,
+    added_by: String,
+    added_at: i64,
+}
+
+impl TryFrom<MemberRow> for Member {
+    type Error = Error;
+
+    fn try_from(row: MemberRow) -> Result<Self, Error> {
+        Ok(Self {
+            channel_id: row.channel_id,
+            user_id: row.user_id.parse().map_err(damaged)?,
+            added_by: row.added_by.parse().map_err(damaged)?,
+            added_at: moment(row.added_at)?,
+        })
+    }
+}
+
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = posts, check_for_backend(Backend))]
 pub(super) struct PostRow {
     id: i64,
@@ -54,6 +76,7 @@ pub(super) struct PostRow {
     created_at: i64,
     updated_at: i64,
     version: i64,
+    tags: String,
 }
 
 impl TryFrom<PostRow> for Post {
@@ -68,6 +91,7 @@ impl TryFrom<PostRow> for Post {
             content: row.content,
             topic: row.topic.parse().map_err(damaged)?,
             is_pinned: row.is_pinned,
+            tags: serde_json::from_str(&row.tags).map_err(damaged)?,
             created_at: moment(row.created_at)?,
             updated_at: moment(row.updated_at)?,
             version: row.version,

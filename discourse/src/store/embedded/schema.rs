@@ -12,6 +12,16 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        deleted_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    members (channel_id, user_id) {
+        channel_id -> BigInt,
+        user_id -> Text,
+        added_by -> Text,
+        added_at -> BigInt,
     }
 }
 
@@ -27,6 +37,14 @@ diesel::table! {
         created_at -> BigInt,
         updated_at -> BigInt,
         version -> BigInt,
+        tags -> Text,
+    }
+}
+
+diesel::table! {
+    post_tags (tag, post_id) {
+        tag -> Text,
+        post_id -> BigInt,
     }
 }
 
@@ -37,3 +55,6 @@ diesel::table! {
         total -> BigInt,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(channels, members, post_tags, posts);
+diesel::joinable!(posts -> channels (channel_id));

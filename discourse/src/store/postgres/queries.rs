@@ -1,13 +1,13 @@
-//! The statements: one round trip each, prepared once a connection.
+//! The statements about channels, and about what is posted in one: one round trip each, prepared once a connection.
 
 use std::cmp::Reverse;
 
-use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods, NullableExpressionMethods,
-    dsl::{auto_type, exists},
+    dsl::{auto_type, exists, sql},
+    expression::SqlLiteral,
     pg::Pg,
-    prelude::{ExpressionMethods, Insertable, IntoSql, OptionalExtension, QueryDsl, Queryable},
+    prelude::{ExpressionMethods, Insertable, IntoSql, OptionalExtension, QueryDsl},
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     result::QueryResult,
     sql_types::{self, Nullable},
@@ -16,49 +16,16 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use storage::{outbox::Message, postgres::Told};
 use uuid::Uuid;
 
+use super::{
+    rows::{ChannelRow, FoundRow, PostRow},
+    schema::{channels, members, posts},
+};
 use crate::{
     act::Act,
     channel::{Channel, ChannelQuery, ChannelType, PostQuery},
-    post::{NewPost, Post},
-    store::{Error, damaged, some},
-    topic::Topic,
+    post::NewPost,
+    store::some,
 };
-
-diesel::table! {
-    channels (id) {
-        id -> BigInt,
-        name -> Text,
-        description -> Nullable<Text>,
-        #[sql_name = "type"]
-        kind -> Text,
-        zone -> Nullable<Text>,
-        created_by -> Uuid,
-        created_at -> Timestamptz,
-        updated_at -> Timestamptz,
-        economic_posts -> BigInt,
-        philosophical_posts -> BigInt,
-        strategic_posts -> BigInt,
-        general_posts -> BigInt,
-        version -> BigInt,
-    }
-}
-
-diesel::table! {
-    posts (id) {
-        id -> BigInt,
-        channel_id -> BigInt,
-        author_id -> Uuid,
-        title -> Nullable<Text>,
-        content -> Text,
-        topic -> Text,
-        is_pinned -> Bool,
-        created_at -> Timestamptz,
-        updated_at -> Timestamptz,
-        version -> BigInt,
-    }
-}
-
-diesel::allow_tables_to_appear_in_same_query!(channels, posts);
 
 diesel::define_sql_function! {
     fn nextval(sequence: sql_types::Text) -> sql_types::BigInt;
@@ -66,7 +33,7 @@ diesel::define_sql_function! {
 
 /// The rows of two queries in one statement, so of one moment: each row is of the one or of the other, in no order.
 #[derive(QueryId)]
-struct Both<A, B>(A, B);
+pub(super) struct Both<A, B>(pub(super) A, pub(super) B);
 
 impl<A: Query, B: Query> Query for Both<A, B> {
     type SqlType = (Nullable<A::SqlType>, Nullable<B::SqlType>);
@@ -83,11 +50,26 @@ impl<A: QueryFragment<Pg>, B: QueryFragment<Pg>> QueryFragment<Pg> for Both<A, B
     }
 }
 
+/// Whether the channel is not deleted.
+pub(super) fn is_there() -> SqlLiteral<sql_types::Bool> {
+    sql("channels.deleted_at IS NULL")
+}
+
+/// Whether the viewer is a member of the channel.
+#[auto_type]
+pub(super) fn is_member(viewer: Option<Uuid>) -> _ {
+    let of_channel = members::table.filter(members::channel_id.eq(channels::id));
+    exists(of_channel.filter(members::user_id.nullable().eq(viewer)))
+}
+
 /// The same as `Channel::may_read`, which the contract tests hold it to.
 #[auto_type]
-fn visible(viewer: Option<Uuid>) -> _ {
+pub(super) fn visible(viewer: Option<Uuid>) -> _ {
     let private: &'static str = ChannelType::Private.as_str();
-    channels::kind.ne(private).or(channels::created_by.nullable().eq(viewer))
+    let is_there: SqlLiteral<sql_types::Bool> = is_there();
+    let is_inside: is_member = is_member(viewer);
+    let is_creator = channels::created_by.nullable().eq(viewer);
+    is_there.and(channels::kind.ne(private).or(is_creator).or(is_inside))
 }
 
 /// The channels of one page that `viewer` may see, newest first, and how many there are on all pages.
@@ -120,13 +102,13 @@ pub(super) async fn list_channels(
     Ok((channels, total))
 }
 
-/// The channel and one page of its posts, pinned first, then newest first; none where it does not show to `viewer`, and
-/// none is read then: the question is one of the whole query ("One-Time Filter"), asked before its first row.
+/// The channel, whether `viewer` is a member, and one page of its posts, pinned first, then newest first; none where it does
+/// not show to them, and none is read then: the question is one of the whole query ("One-Time Filter"), asked before its first row.
 pub(super) async fn channel(
     connection: &mut AsyncPgConnection,
     viewer: Option<Uuid>,
     query: &PostQuery,
-) -> QueryResult<(Option<ChannelRow>, Vec<PostRow>)> {
+) -> QueryResult<(Option<FoundRow>, Vec<PostRow>)> {
     let channel = channels::table.find(query.channel_id);
     let mut page = posts::table
         .filter(posts::channel_id.eq(query.channel_id))
@@ -139,7 +121,8 @@ pub(super) async fn channel(
         .order((posts::is_pinned.desc(), posts::created_at.desc(), posts::id.desc()))
         .limit(query.page.limit.into())
         .offset(query.page.offset());
-    let rows: Vec<(Option<ChannelRow>, Option<PostRow>)> = Both(channel, page).load(connection).await?;
+    let channel = channel.filter(is_there()).select((channels::all_columns, is_member(viewer)));
+    let rows: Vec<(Option<FoundRow>, Option<PostRow>)> = Both(channel, page).load(connection).await?;
     let (mut channel, mut posts) = (None, Vec::with_capacity(rows.len()));
     for (is_channel, is_post) in rows {
         channel = is_channel.or(channel);
@@ -149,13 +132,15 @@ pub(super) async fn channel(
     Ok((channel, posts))
 }
 
-/// The channel of an id, and the id of the next post.
+/// The channel of an id, whether `author` is a member, and the id of the next post.
 pub(super) async fn find_channel(
     connection: &mut AsyncPgConnection,
     id: i64,
-) -> QueryResult<Option<(ChannelRow, i64)>> {
+    author: Uuid,
+) -> QueryResult<Option<(ChannelRow, bool, i64)>> {
     let post = nextval("posts_id_seq");
-    channels::table.find(id).select((channels::all_columns, post)).first(connection).await.optional()
+    let channel = channels::table.find(id).filter(is_there());
+    channel.select((channels::all_columns, is_member(Some(author)), post)).first(connection).await.optional()
 }
 
 pub(super) async fn next_channel_id(connection: &mut AsyncPgConnection) -> QueryResult<i64> {
@@ -184,8 +169,9 @@ pub(super) async fn insert_channel(
     Ok(())
 }
 
-/// Keeps a post under its id, and what is told of it, if what decides about access to its channel still is as in
-/// `channel`; whether it was. A trigger updates the channel.
+/// Keeps a post under its id, and what is told of it, if its channel and who is a member there still are as in `channel`;
+/// whether they were. A trigger updates the channel, whose row is locked from the first: what changes it in the meantime is
+/// waited for, and seen.
 pub(super) async fn insert_post(
     connection: &mut AsyncPgConnection,
     channel: &Channel,
@@ -194,8 +180,9 @@ pub(super) async fn insert_post(
 ) -> QueryResult<bool> {
     let insert = channels::table
         .find(channel.id)
-        .filter(channels::kind.eq(channel.kind.as_str()))
-        .filter(channels::created_by.eq(channel.created_by))
+        .filter(channels::version.eq(channel.version))
+        .filter(is_there())
+        .for_no_key_update()
         .select((
             id.into_sql::<sql_types::BigInt>(),
             channels::id,
@@ -206,6 +193,7 @@ pub(super) async fn insert_post(
             post.is_pinned.into_sql::<sql_types::Bool>(),
             act.at.into_sql::<sql_types::Timestamptz>(),
             act.at.into_sql::<sql_types::Timestamptz>(),
+            post.tags.as_slice().into_sql::<sql_types::Array<sql_types::Text>>(),
         ))
         .insert_into(posts::table)
         .into_columns((
@@ -218,89 +206,8 @@ pub(super) async fn insert_post(
             posts::is_pinned,
             posts::created_at,
             posts::updated_at,
+            posts::tags,
         ))
         .returning(posts::id);
     Ok(Told::new(insert, message).execute(connection).await? > 0)
-}
-
-#[derive(Queryable)]
-pub(super) struct ChannelRow {
-    id: i64,
-    name: String,
-    description: Option<String>,
-    kind: String,
-    zone: Option<String>,
-    created_by: Uuid,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    economic_posts: i64,
-    philosophical_posts: i64,
-    strategic_posts: i64,
-    general_posts: i64,
-    version: i64,
-}
-
-impl ChannelRow {
-    /// How many posts the channel has, of one topic or of all.
-    pub(super) fn posts(&self, topic: Option<Topic>) -> u64 {
-        let posts = match topic {
-            Some(Topic::Economic) => self.economic_posts,
-            Some(Topic::Philosophical) => self.philosophical_posts,
-            Some(Topic::Strategic) => self.strategic_posts,
-            Some(Topic::General) => self.general_posts,
-            None => self.economic_posts + self.philosophical_posts + self.strategic_posts + self.general_posts,
-        };
-        posts.unsigned_abs()
-    }
-}
-
-impl TryFrom<ChannelRow> for Channel {
-    type Error = Error;
-
-    fn try_from(row: ChannelRow) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.id,
-            name: row.name,
-            description: row.description.unwrap_or_default(),
-            kind: row.kind.parse().map_err(damaged)?,
-            zone: row.zone.unwrap_or_default(),
-            created_by: row.created_by,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            version: row.version,
-        })
-    }
-}
-
-#[derive(Queryable)]
-pub(super) struct PostRow {
-    id: i64,
-    channel_id: i64,
-    author_id: Uuid,
-    title: Option<String>,
-    content: String,
-    topic: String,
-    is_pinned: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    version: i64,
-}
-
-impl TryFrom<PostRow> for Post {
-    type Error = Error;
-
-    fn try_from(row: PostRow) -> Result<Self, Error> {
-        Ok(Self {
-            id: row.id,
-            channel_id: row.channel_id,
-            author_id: row.author_id,
-            title: row.title.unwrap_or_default(),
-            content: row.content,
-            topic: row.topic.parse().map_err(damaged)?,
-            is_pinned: row.is_pinned,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            version: row.version,
-        })
-    }
 }

@@ -229,10 +229,11 @@ async fn a_channel_whose_access_changed_takes_no_post() {
         content: "words".to_owned(),
         topic: Topic::General,
         is_pinned: false,
+        tags: vec![],
     };
     let mut connection = store.database.connection().await.expect("connects");
     let act = contract::act(channel.created_by, time::now());
-    let before = Channel { kind: ChannelType::Public, ..channel.clone() };
+    let before = Channel { version: channel.version + 1, ..channel.clone() };
     for (channel, is_kept) in [(&before, false), (&channel, true)] {
         let message = post.told(7, channel, &act).expect("an event");
         let kept = queries::insert_post(&mut connection, channel, (7, &act, &post), message).await;

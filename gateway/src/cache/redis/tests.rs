@@ -26,7 +26,7 @@ fn page(number: usize) -> Key {
 /// Stores an answer that says `number`, as a miss would.
 async fn fill(cache: &RedisCache, number: usize) {
     let Lookup::Miss(generations) = cache.lookup(&page(number)).await.expect("answers") else { panic!("a hit") };
-    let entry = Entry::new(&number, generations).expect("serialises");
+    let entry = Entry::new(&number, None, generations).expect("serialises");
     cache.store(&page(number), Arc::new(entry)).await.expect("kept");
 }
 
@@ -68,7 +68,7 @@ async fn a_generation_that_is_lost_brings_no_entry_back() {
     for lost in [cache.generation_key(&tag), cache.redis.epoch_key()] {
         // An entry from when there was no generation yet, a write, and then Redis forgets the write.
         fill(&cache, 1).await;
-        let of_no_generation = Entry::new(&"old", vec![0; 3].into()).expect("serialises");
+        let of_no_generation = Entry::new(&"old", None, vec![0; 3].into()).expect("serialises");
         cache.invalidate(std::slice::from_ref(&tag)).await.expect("done");
         let forget = cache.redis.call(PATIENCE, async |redis| redis.del::<(), _>(&lost).await);
         forget.await.expect("deleted");
@@ -100,7 +100,8 @@ async fn entries_and_generations_expire_and_large_entries_are_not_kept() {
     let generation = cache.generation_key(&Tag::all("list"));
     assert!((3655..=3660).contains(&ttl(generation).await));
     // Two quotes and the head come on top.
-    let size = |bytes: usize| Arc::new(Entry::new(&"x".repeat(bytes), Generations::default()).expect("serialises"));
+    let size =
+        |bytes: usize| Arc::new(Entry::new(&"x".repeat(bytes), None, Generations::default()).expect("serialises"));
     let most = MAX_ENTRY_BYTES - size(0).encode().len();
     cache.store(&page(2), size(most)).await.expect("kept");
     cache.store(&page(2), size(most + 1)).await.expect_err("too large");

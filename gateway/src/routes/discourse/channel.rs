@@ -3,9 +3,8 @@
 use std::str::FromStr;
 
 use axum::{
-    Json,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
 };
 use chrono::{DateTime, Utc};
 use kernel::validate::Violations;
@@ -16,11 +15,16 @@ use proto::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::post::{Post, Topic};
+use super::{
+    member::members,
+    post::{Post, Topic},
+    search::POSTS,
+};
 use crate::{
     cache::{Key, Tag, Viewer},
     call::Call,
     error::{Problem, check},
+    etag::{self, IfMatch, Versioned},
     extract::{Id, JsonBody, Query, parsed, whole_number},
     idempotency::IdempotencyKey,
     routes::{
@@ -37,6 +41,14 @@ pub(super) const CHANNELS: Tag = Tag::all("channels");
 /// One channel and its posts.
 pub(super) fn channel(id: i64) -> Tag {
     Tag::number("channel", id)
+}
+
+/// Who may read which channel.
+pub(super) const ACCESS: Tag = Tag::all("access");
+
+/// What depends on a channel, and on who may read it.
+pub(super) fn channel_and_access(id: i64) -> Vec<Tag> {
+    vec![channel(id), members(id), CHANNELS, POSTS, ACCESS]
 }
 
 pub(crate) type ChannelType = Word<words::ChannelType>;
@@ -68,6 +80,22 @@ pub(crate) struct Channel {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false, example = false)]
     is_excerpt: bool,
+    #[serde(skip)]
+    version: i64,
+}
+
+impl Versioned for Channel {
+    fn version(&self) -> i64 {
+        self.version
+    }
+}
+
+impl TryFrom<Option<rpc::Channel>> for Channel {
+    type Error = Problem;
+
+    fn try_from(channel: Option<rpc::Channel>) -> Result<Self, Problem> {
+        channel.ok_or_else(|| Problem::internal("a service sent no channel"))?.try_into()
+    }
 }
 
 impl TryFrom<rpc::Channel> for Channel {
@@ -84,6 +112,7 @@ impl TryFrom<rpc::Channel> for Channel {
             created_at: moment(channel.created_at)?,
             updated_at: moment(channel.updated_at)?,
             is_excerpt: channel.is_excerpt,
+            version: channel.version,
         })
     }
 }
@@ -130,7 +159,7 @@ impl TryFrom<rpc::ListChannelsResponse> for ChannelList {
 
 /// List the channels
 ///
-/// Private ones only to their creator. A page has at most 256 KiB: the longest descriptions are cut until all fit, and say
+/// Private ones only to their creator and members. A page has at most 256 KiB: the longest descriptions are cut until all fit, and say
 /// `isExcerpt`.
 #[utoipa::path(
     get, path = "/discourse/channels", tag = "discourse", params(ListChannels), security(("bearer" = [])),
@@ -157,7 +186,7 @@ pub(crate) async fn list_channels(
 }
 
 /// The id of a channel.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct ChannelId(pub i64);
 
 impl FromStr for ChannelId {
@@ -196,12 +225,18 @@ pub(crate) struct ChannelPage {
     posts_pagination: Pagination,
 }
 
+impl Versioned for ChannelPage {
+    fn version(&self) -> i64 {
+        self.channel.version
+    }
+}
+
 impl TryFrom<rpc::GetChannelResponse> for ChannelPage {
     type Error = Problem;
 
     fn try_from(page: rpc::GetChannelResponse) -> Result<Self, Problem> {
         Ok(Self {
-            channel: page.channel.ok_or_else(|| Problem::internal("a service sent no channel"))?.try_into()?,
+            channel: page.channel.try_into()?,
             posts: page.posts.into_iter().map(Post::try_from).collect::<Result<_, _>>()?,
             posts_pagination: page.posts_pagination.unwrap_or_default().into(),
         })
@@ -212,7 +247,7 @@ impl TryFrom<rpc::GetChannelResponse> for ChannelPage {
 ///
 /// A page has at most 256 KiB, however long its posts are: 100 posts of 20000 characters would have 2 to 8 MB, and are cut to
 /// some 2000 bytes each; where only a few are long, those are cut less, short ones never. What is cut says `isExcerpt`;
-/// `limit=1` and the post's place in the list as `page` has all of it.
+/// `GET` of the post has all of it.
 #[utoipa::path(
     get, path = "/discourse/channel/{id}", tag = "discourse", security(("bearer" = [])),
     params(("id" = i64, Path, description = "Id of the channel", minimum = 1, example = 7), ListPosts),
@@ -239,7 +274,7 @@ pub(crate) async fn get_channel(
         let mut client = app.discourse();
         async move { ChannelPage::try_from(client.get_channel(request).await?.into_inner()) }
     };
-    app.cache.read(&call, key, load).await
+    app.cache.read_versioned(&call, key, load).await
 }
 
 /// A channel to open.
@@ -283,7 +318,76 @@ pub(crate) async fn create_channel(
     });
     let mut client = app.discourse();
     let created = app.write(vec![CHANNELS], async move { client.create_channel(request).await }).await?;
-    let channel = Channel::try_from(created.channel.ok_or_else(|| Problem::internal("a service sent no channel"))?)?;
-    let location = [(header::LOCATION, format!("/discourse/channel/{}", channel.id))];
-    Ok((StatusCode::CREATED, location, Json(channel)).into_response())
+    let channel = Channel::try_from(created.channel)?;
+    let mut answer = etag::answer(StatusCode::CREATED, &channel)?;
+    let location = HeaderValue::try_from(format!("/discourse/channel/{}", channel.id)).map_err(Problem::internal)?;
+    answer.headers_mut().insert(header::LOCATION, location);
+    Ok(answer)
+}
+
+/// What is to be changed. What is left out stays; an empty text takes the field away.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ChannelChange {
+    #[schema(min_length = 1, max_length = 255, pattern = r"\S", example = "Gold bugs")]
+    name: Option<String>,
+    #[schema(max_length = 5000, example = "Where the metal is")]
+    description: Option<String>,
+    #[serde(rename = "type")]
+    #[schema(value_type = Option<ChannelType>, example = "sovereign")]
+    kind: Option<String>,
+    #[schema(max_length = 100, example = "austrian")]
+    zone: Option<String>,
+}
+
+/// Change a channel
+///
+/// Only its creator may. Members stay members, whatever its type becomes.
+#[utoipa::path(
+    put, path = "/discourse/channel/{id}", tag = "discourse", request_body = ChannelChange, security(("bearer" = [])),
+    params(("id" = i64, Path, description = "Id of the channel", minimum = 1, example = 7), IfMatch),
+    responses((status = OK, description = "The channel as it is now", body = Channel)),
+    extensions(("x-refusals" = json!([
+        errors::CHANNEL_ACCESS_DENIED, errors::CREATORS_ONLY, errors::CHANNEL_NOT_FOUND, errors::VERSION_CONFLICT,
+        errors::PRECONDITION_REQUIRED
+    ])))
+)]
+pub(crate) async fn update_channel(
+    app: State,
+    call: Call,
+    Id(ChannelId(id)): Id<ChannelId>,
+    IfMatch { versions }: IfMatch,
+    JsonBody(change): JsonBody<ChannelChange>,
+) -> Result<Response, Problem> {
+    let mut violations = Violations::default();
+    let kind = change.kind.and_then(|word| violations.ok("type", word.parse::<ChannelType>()));
+    check(violations)?;
+    let ChannelChange { name, description, zone, .. } = change;
+    let r#type = kind.map(i32::from);
+    let request = call.request(rpc::UpdateChannelRequest { id, versions, name, description, r#type, zone });
+    let mut client = app.discourse();
+    let updated = app.write(channel_and_access(id), async move { client.update_channel(request).await }).await?;
+    etag::answer(StatusCode::OK, &Channel::try_from(updated.channel)?)
+}
+
+/// Delete a channel
+///
+/// Only its creator may. Its members and all of its posts go with it.
+#[utoipa::path(
+    delete, path = "/discourse/channel/{id}", tag = "discourse", security(("bearer" = [])),
+    params(("id" = i64, Path, description = "Id of the channel", minimum = 1, example = 7), IfMatch),
+    responses((status = NO_CONTENT, description = "It is gone")),
+    extensions(("x-refusals" = json!([
+        errors::CHANNEL_ACCESS_DENIED, errors::CREATORS_ONLY, errors::CHANNEL_NOT_FOUND, errors::VERSION_CONFLICT,
+        errors::PRECONDITION_REQUIRED, errors::OUTCOME_UNKNOWN
+    ])))
+)]
+pub(crate) async fn delete_channel(
+    app: State,
+    call: Call,
+    Id(ChannelId(id)): Id<ChannelId>,
+    IfMatch { versions }: IfMatch,
+) -> Result<StatusCode, Problem> {
+    let (mut client, request) = (app.discourse(), call.request(rpc::DeleteChannelRequest { id, versions }));
+    app.write(channel_and_access(id), async move { client.delete_channel(request).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

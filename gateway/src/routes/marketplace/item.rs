@@ -29,6 +29,7 @@ use crate::{
     routes::{
         State,
         page::Pagination,
+        tag::{self, NewTag},
         time::{self, moment},
         words::Word,
     },
@@ -277,11 +278,6 @@ pub(crate) async fn get_item(app: State, call: Call, Id(ItemId(id)): Id<ItemId>)
     app.cache.read(&call, key, load).await
 }
 
-/// A word to find an item by: 1 to 50 characters.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(min_length = 1, max_length = 50, pattern = r"\S", example = "gold")]
-pub(crate) struct NewTag(String);
-
 /// Something to put up for sale.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -316,7 +312,7 @@ impl NewItem {
             category: category.map_or(0, i32::from),
             price,
             is_premium: self.is_premium.unwrap_or_default(),
-            tags: self.tags.unwrap_or_default().into_iter().map(|NewTag(tag)| tag).collect(),
+            tags: tag::texts(self.tags.unwrap_or_default()),
             idempotency_key: None,
         })
     }

@@ -1,0 +1,14 @@
+DROP TRIGGER posts_retagged;
+DROP TRIGGER posts_moved;
+DROP TRIGGER posts_reworded;
+DROP TRIGGER posts_removed;
+DROP TRIGGER posts_indexed;
+DROP TABLE post_words;
+DROP TABLE post_tags;
+DROP INDEX posts_of_channel_by_time;
+DROP INDEX posts_by_author;
+DROP INDEX posts_by_time;
+ALTER TABLE posts DROP COLUMN tags;
+DROP TABLE members;
+DROP INDEX channels_deleted;
+ALTER TABLE channels DROP COLUMN deleted_at;

@@ -1,0 +1,10 @@
+DROP TRIGGER posts_recounted ON posts;
+DROP FUNCTION recount_post();
+DROP TRIGGER posts_uncounted ON posts;
+DROP FUNCTION uncount_post();
+DROP INDEX posts_of_channel_by_time;
+DROP INDEX posts_by_author;
+DROP INDEX posts_by_time;
+ALTER TABLE posts DROP COLUMN words, DROP COLUMN tags;
+DROP TABLE members;
+ALTER TABLE channels DROP COLUMN deleted_at;
