@@ -15,6 +15,7 @@ import { retryDelay, retryRead, tryNow } from './api/reading';
 import { arriveOrReopen, preload } from './arrival';
 import { Broken, OnItsWay } from './components/broken';
 import { Layout } from './layout';
+import { follow } from './live/live';
 import { current, subscribe, useSession } from './session';
 import { cssVariables, theme } from './theme';
 
@@ -37,13 +38,17 @@ subscribe(() => {
   owner = current()?.userId;
 });
 
+follow(client);
+
+/** What stands around all pages but the entrance. Another user begins anew, also where another tab logged them in. */
+function Frame() {
+  return <Layout key={useSession()?.userId} />;
+}
+
 /** Pages that need a session; who has none logs in first, and comes back. */
 function Private() {
-  const session = useSession();
   const { pathname, search, state } = useLocation();
-  if (!session) return <Navigate to="/login" replace state={{ from: pathname + search, state }} />;
-  // Another user begins anew, also where another tab logged them in.
-  return <Layout key={session.userId} />;
+  return useSession() ? <Outlet /> : <Navigate to="/login" replace state={{ from: pathname + search, state }} />;
 }
 
 const PAGES = {
@@ -53,6 +58,7 @@ const PAGES = {
   discourse: () => import('./pages/discourse').then(({ DiscoursePage }) => DiscoursePage),
   channel: () => import('./pages/channel').then(({ ChannelPage }) => ChannelPage),
   dashboard: () => import('./pages/dashboard').then(({ DashboardPage }) => DashboardPage),
+  activity: () => import('./pages/activity').then(({ ActivityPage }) => ActivityPage),
   profile: () => import('./pages/profile').then(({ ProfilePage }) => ProfilePage),
   login: () => import('./pages/login').then(({ LoginPage }) => LoginPage),
   register: () => import('./pages/register').then(({ RegisterPage }) => RegisterPage),
@@ -80,20 +86,26 @@ const router = createBrowserRouter([
       page('/login', PAGES.login),
       page('/register', PAGES.register),
       {
-        element: <Private />,
+        element: <Frame />,
         children: [
           {
             // Inside of the frame: the other places stay in reach.
             errorElement: <Broken />,
             children: [
-              { path: '/', element: <Navigate to="/marketplace" replace /> },
-              page('/marketplace', PAGES.marketplace),
-              page('/marketplace/new', PAGES.newItem),
-              page('/marketplace/item/:id', PAGES.item),
-              page('/discourse', PAGES.discourse, [page(':id', PAGES.channel)]),
-              page('/dashboard', PAGES.dashboard),
-              page('/profile', PAGES.profile),
-              page('*', PAGES.notFound),
+              page('/activity', PAGES.activity),
+              {
+                element: <Private />,
+                children: [
+                  { path: '/', element: <Navigate to="/marketplace" replace /> },
+                  page('/marketplace', PAGES.marketplace),
+                  page('/marketplace/new', PAGES.newItem),
+                  page('/marketplace/item/:id', PAGES.item),
+                  page('/discourse', PAGES.discourse, [page(':id', PAGES.channel)]),
+                  page('/dashboard', PAGES.dashboard),
+                  page('/profile', PAGES.profile),
+                  page('*', PAGES.notFound),
+                ],
+              },
             ],
           },
         ],

@@ -1,7 +1,8 @@
-// The frame of all pages behind the login: brand, places, wallet, who one is.
+// The frame of all pages but the entrance: brand, places, and for who is logged in wallet, news and account.
 import {
   ActionIcon,
   AppShell,
+  Button,
   Container,
   Group,
   Menu,
@@ -15,6 +16,7 @@ import {
 } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import {
+  IconActivity,
   IconApi,
   IconBuildingStore,
   IconChevronDown,
@@ -44,13 +46,15 @@ import { type Balance, item, logOut, wallet } from './api/queries';
 import { isOutdated } from './api/reading';
 import { useIsWaiting } from './arrival';
 import { CurrencyMark, Money } from './components/money';
+import { NotificationsMenu } from './components/notifications-menu';
 import { PersonAvatar } from './components/person';
 import { CURRENCY_NAMES, formatShort, minorUnits } from './money';
-import { useMe } from './session';
+import { useMe, useSession } from './session';
 
 const PLACES = [
   { to: '/marketplace', label: 'Marketplace', icon: IconBuildingStore },
   { to: '/discourse', label: 'Discourse', icon: IconMessages },
+  { to: '/activity', label: 'Activity', icon: IconActivity },
   { to: '/dashboard', label: 'Dashboard', icon: IconLayoutDashboard },
 ];
 
@@ -191,7 +195,18 @@ function Away() {
   );
 }
 
+/** The way in, and back to where one is. */
+function Enter() {
+  const { pathname, search } = useLocation();
+  return (
+    <Button component={Link} to="/login" state={{ from: pathname + search }} size="sm">
+      Log in
+    </Button>
+  );
+}
+
 export function Layout() {
+  const isInside = useSession() !== null;
   const { pathname } = useLocation();
   // The code of the next page is on its way.
   const isBusy = useNavigation().state !== 'idle';
@@ -218,9 +233,10 @@ export function Layout() {
               </Group>
             </Group>
             <Group gap={6} wrap="nowrap">
-              <Wallet />
+              {isInside && <Wallet />}
+              {isInside && <NotificationsMenu />}
               <SchemeToggle />
-              <Account />
+              {isInside ? <Account /> : <Enter />}
             </Group>
           </Group>
         </Container>

@@ -114,8 +114,9 @@ test('those who sell nothing have names, too, and all of a page come by one call
   const calls: string[] = [];
   page.on('request', (request) => {
     const { origin, pathname } = new URL(request.url());
-    // The wallet stands above every page.
-    const isOfPage = origin === process.env.GATEWAY_URL && pathname !== '/marketplace/wallet';
+    // These stand above every page, and behind it.
+    const isOfAll = /^\/(marketplace\/wallet|notifications|activity(\/live)?)$/.test(pathname);
+    const isOfPage = origin === process.env.GATEWAY_URL && !isOfAll;
     if (isOfPage && request.method() === 'GET') calls.push(pathname);
   });
   await page.goto(`/discourse/${id}`);

@@ -78,6 +78,17 @@ async function places(me: Person): Promise<Place[]> {
       sign: 'All replicas are up',
       open: (page) => page.getByRole('button', { name: 'Wallet' }).click(),
     },
+    { name: 'activity', path: '/activity', sign: 'opened an account' },
+    { name: 'activity of one type', path: '/activity?type=stock.out', sign: 'Nothing of this kind' },
+    {
+      name: 'notifications',
+      path: '/activity',
+      sign: 'opened an account',
+      open: async (page) => {
+        await page.getByRole('button', { name: 'Notifications, 1 unread' }).click();
+        await expect(page.getByRole('dialog').getByText('A pin')).toBeVisible();
+      },
+    },
     { name: 'account', path: '/profile', sign: 'here since' },
     {
       name: 'erasure',
@@ -127,6 +138,10 @@ for (const { look, options, check } of LOOKS) {
       await page.getByRole('button', { name: /^(Log in|Register)$/ }).click();
       await check(page, path);
     }
+    await page.goto('/activity');
+    await expect(page.getByText('to see it live')).toBeVisible();
+    await expect(page.getByText('opened an account').first()).toBeVisible();
+    await check(page, 'activity, for who is not logged in');
   });
 }
 
@@ -175,6 +190,7 @@ for (const [where, viewport] of [
       [`/discourse/${channel.id}`, 'General'],
       [`/discourse?zone=${zone}`, 'Opened by me'],
       ['/dashboard', 'Listings (1)'],
+      ['/activity?type=item.listed', WORD],
       [`/marketplace?colour=${WORD}`, 'Not understood'],
     ] as const) {
       await page.goto(path);
@@ -217,6 +233,7 @@ test('what people write runs in its own direction, wherever it stands', async ({
     [`/discourse?zone=${encodeURIComponent(zone)}`, 3],
     [`/discourse/${channel.id}`, 5],
     ['/dashboard', 1],
+    ['/activity', 2],
   ] as const) {
     await page.goto(path);
     const texts = page.getByRole('main').getByText(text);

@@ -14,13 +14,17 @@ export type Channel = Schemas['Channel'];
 export type Post = Schemas['Post'];
 export type Balance = Schemas['Balance'];
 export type Profile = Schemas['Profile'];
+export type Activity = Schemas['Activity'];
+export type ActivityList = Schemas['ActivityList'];
 export type Status = Schemas['SystemStatus'];
 export type ItemFilter = NonNullable<operations['list_items']['parameters']['query']>;
 export type ChannelFilter = NonNullable<operations['list_channels']['parameters']['query']>;
 export type PostFilter = NonNullable<operations['get_channel']['parameters']['query']>;
+export type ActivityFilter = NonNullable<operations['list_activity']['parameters']['query']>;
 
 /** Milliseconds between two looks at what others may change. */
 const WALLET_INTERVAL = 10_000;
+const NOTIFICATIONS_INTERVAL = 30_000;
 const STATUS_INTERVAL = 2_000;
 /** Milliseconds that a write waits for what it changed to be read again. */
 const READING_AGAIN = 3_000;
@@ -57,6 +61,20 @@ export const channel = (id: number, query: PostFilter) =>
   queryOptions({
     queryKey: ['channel', id, query],
     queryFn: ({ signal }) => answered(api.GET('/discourse/channel/{id}', { params: { path: { id }, query }, signal })),
+  });
+
+export const activities = (query: ActivityFilter) =>
+  queryOptions({
+    queryKey: ['activity', query],
+    queryFn: ({ signal }) => answered(api.GET('/activity', { params: { query }, signal })),
+  });
+
+export const notifications = () =>
+  queryOptions({
+    queryKey: ['notifications'],
+    queryFn: ({ signal }) => answered(api.GET('/notifications', { signal })),
+    // What is not for all is not told live.
+    refetchInterval: NOTIFICATIONS_INTERVAL,
   });
 
 /** The name of a user, which never changes; null where there is none of this id. */
@@ -216,6 +234,16 @@ export function useCreatePost() {
   return useMutation({
     mutationFn: (body: Schemas['NewPost']) => answered(api.POST('/discourse/post', { body })),
     onSuccess: () => changed(client, 'channel', 'channels'),
+  });
+}
+
+/** Says that one has read all notifications up to a number. */
+export function useMarkRead() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (upTo: number) => answered(api.POST('/notifications/read', { body: { upTo } })),
+    retry: retryWrite,
+    onSuccess: () => changed(client, 'notifications'),
   });
 }
 

@@ -1,7 +1,7 @@
 import { Avatar, Group, Skeleton, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { username } from '../api/queries';
-import { useMe } from '../session';
+import { useSession } from '../session';
 
 /** White stands out on each of them. */
 const TONES = ['#2f6f5e', '#7a5c12', '#3d5a80', '#6b4a78', '#8a4b3c', '#4b6b3a', '#5b5f97', '#7b3f5c'];
@@ -13,9 +13,9 @@ function toneOf(id: string): string {
 
 /** What to call a user; undefined while it is asked for. */
 export function usePersonName(id: string): string | undefined {
-  const me = useMe();
-  const { data, isError } = useQuery({ ...username(id), enabled: id !== me.userId });
-  if (id === me.userId) return me.username;
+  const me = useSession();
+  const { data, isError } = useQuery({ ...username(id), enabled: id !== me?.userId });
+  if (id === me?.userId) return me.username;
   // Nobody known has this id, or the answer is none.
   return data === null || isError ? `user ${id.slice(0, 6)}` : data;
 }
@@ -30,7 +30,7 @@ export function PersonAvatar({ id, name, size = 'sm' }: { id: string; name: stri
 
 export function Person({ id }: { id: string }) {
   const name = usePersonName(id);
-  const isMe = useMe().userId === id;
+  const isMe = useSession()?.userId === id;
   return (
     <Group gap={8} wrap="nowrap" component="span" display="inline-flex" miw={0} maw="100%">
       <PersonAvatar id={id} name={name ?? ''} />

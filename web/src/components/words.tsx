@@ -7,7 +7,20 @@ import {
   IconDiamond,
   IconHash,
   IconLock,
+  IconMessage,
+  IconMessageOff,
+  IconMessages,
+  IconPackage,
+  IconPackageOff,
+  IconPackages,
+  IconPencil,
+  IconReceipt,
+  IconTag,
+  IconTagOff,
   IconTool,
+  IconTrash,
+  IconUserEdit,
+  IconUserPlus,
   IconWorld,
 } from '@tabler/icons-react';
 import type { ComponentType } from 'react';
@@ -16,7 +29,7 @@ import type { Schemas } from '../api/queries';
 type Icon = ComponentType<{ size?: number; stroke?: number; 'aria-hidden'?: boolean }>;
 type Tone = 'green' | 'blue' | 'orange' | 'gold' | 'violet' | 'red' | 'grey' | 'premium';
 
-interface Word {
+export interface Word {
   label: string;
   tone: Tone;
   icon?: Icon;
@@ -61,6 +74,29 @@ export const TOPIC_WORDS: Record<Schemas['Topic'], Word> = {
   strategic: { label: 'Strategic', tone: 'blue' },
   general: { label: 'General', tone: 'grey' },
 };
+
+/** What may happen for all to see, as `docs/events.md` has it. */
+export const ACTIVITY_WORDS = {
+  'item.listed': { label: 'Listed', tone: 'blue', icon: IconTag },
+  'item.updated': { label: 'Listing changed', tone: 'grey', icon: IconPencil },
+  'item.sold': { label: 'Sold', tone: 'green', icon: IconReceipt },
+  'item.resold': { label: 'Offered again', tone: 'blue', icon: IconTag },
+  'item.withdrawn': { label: 'Withdrawn', tone: 'grey', icon: IconTagOff },
+  'product.created': { label: 'New product', tone: 'blue', icon: IconPackage },
+  'product.updated': { label: 'Product changed', tone: 'grey', icon: IconPencil },
+  'product.deleted': { label: 'Product gone', tone: 'grey', icon: IconPackageOff },
+  'stock.changed': { label: 'Stock', tone: 'grey', icon: IconPackages },
+  'stock.low': { label: 'Stock is low', tone: 'orange', icon: IconPackages },
+  'stock.out': { label: 'Out of stock', tone: 'red', icon: IconPackageOff },
+  'channel.created': { label: 'New channel', tone: 'gold', icon: IconMessages },
+  'channel.updated': { label: 'Channel changed', tone: 'grey', icon: IconPencil },
+  'channel.deleted': { label: 'Channel closed', tone: 'grey', icon: IconMessageOff },
+  'post.created': { label: 'Post', tone: 'orange', icon: IconMessage },
+  'post.updated': { label: 'Post edited', tone: 'grey', icon: IconPencil },
+  'post.deleted': { label: 'Post deleted', tone: 'grey', icon: IconTrash },
+  'user.created': { label: 'Newcomer', tone: 'violet', icon: IconUserPlus },
+  'user.updated': { label: 'Profile changed', tone: 'grey', icon: IconUserEdit },
+} satisfies Record<string, Word & { icon: Icon }>;
 
 /** The members of a table, typed as what they are. */
 export function keysOf<K extends string>(words: Record<K, unknown>): K[] {

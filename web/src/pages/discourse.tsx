@@ -61,7 +61,12 @@ export function DiscoursePage() {
       </Box>
       <Dropped words={dropped} onClose={forget} />
       <Grid gap="lg">
-        <Grid.Col span={{ base: 12, md: 4 }} visibleFrom={id ? 'md' : undefined}>
+        {/* What is read stays where it is on the screen when posts come above it: not these. */}
+        <Grid.Col
+          span={{ base: 12, md: 4 }}
+          visibleFrom={id ? 'md' : undefined}
+          style={{ overflowAnchor: id ? 'none' : undefined }}
+        >
           <Paper className="surface" p="sm" component="section" aria-label="Channels">
             <Group gap="xs" grow mb="xs">
               <Select
