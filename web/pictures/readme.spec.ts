@@ -74,6 +74,15 @@ test('discourse', async ({ browser }) => {
   await picture(page, 'discourse');
 });
 
+test('activity, with what concerns oneself', async ({ browser }) => {
+  const page = await logIn(browser);
+  await page.goto('/activity');
+  await expect(page.getByText('Live', { exact: true })).toBeVisible();
+  await page.getByRole('button', { name: /Notifications, / }).click();
+  await expect(page.getByRole('dialog').getByRole('listitem').first()).toBeVisible();
+  await picture(page, 'activity');
+});
+
 test('dashboard, in the dark', async ({ browser }) => {
   const page = await logIn(browser, { scheme: 'dark', height: 1220 });
   await page.goto('/dashboard');

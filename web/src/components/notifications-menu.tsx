@@ -24,27 +24,25 @@ export function NotificationsMenu() {
   const newest = data?.notifications[0]?.number;
   return (
     <Popover opened={isOpen} onDismiss={close} position="bottom-end" shadow="md" width="min(26rem, 94vw)" trapFocus>
-      <Popover.Target>
-        <Indicator
-          label={unread > COUNTED ? `${COUNTED}+` : unread}
-          disabled={unread === 0}
-          size={17}
-          offset={5}
-          color="red.8"
-        >
+      <Indicator
+        label={unread > COUNTED ? `${COUNTED}+` : unread}
+        disabled={unread === 0}
+        size={17}
+        offset={5}
+        color="red.8"
+      >
+        <Popover.Target>
           <ActionIcon
             variant="subtle"
             color="gray"
             size="lg"
             aria-label={unread > 0 ? `Notifications, ${unread} unread` : 'Notifications'}
-            aria-expanded={isOpen}
-            aria-haspopup="dialog"
             onClick={toggle}
           >
             <IconBell size={19} stroke={1.7} />
           </ActionIcon>
-        </Indicator>
-      </Popover.Target>
+        </Popover.Target>
+      </Indicator>
       <Popover.Dropdown aria-label="Notifications">
         <Group justify="space-between" mb="xs" mih={30}>
           <Text fz="sm" fw={600}>
