@@ -9,7 +9,8 @@ written for MongoDB alone:
 
 - Transactions: nx-27017 runs all sessions of a database in one SQLite transaction, which reads do not begin. Here they
   do, and a session that has begun one has the database to itself; another one that wants to begin soon gets a
-  WriteConflict, as MongoDB would answer, and everything else waits for its turn. A session that falls silent, because its client was killed, loses its transaction.
+  WriteConflict, as MongoDB would answer, and everything else waits for its turn. A session that falls silent, or whose
+  client was killed, loses its transaction.
 - A commit is told by no number. Here it is kept with what it commits, so that one that is asked for again, also after the
   server was killed, is answered as it ended.
 - Compound indexes that end in `_id` break every insert. They are made without it.
@@ -23,6 +24,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -33,10 +35,11 @@ from nx_27017 import handler as nx
 from nx_27017.nx_27017 import main
 
 PATIENCE = 0.05  # seconds that the begin of a transaction waits for its turn
-LIFETIME = 3.0  # seconds that a transaction may be silent
+LIFETIME = 1.0  # seconds that a transaction may be silent
 
 turns = threading.Condition()
-holders = {}  # database -> [session, or a command outside of transactions; time of its last command]
+holders = {}  # database -> Holder
+plain = Counter()  # database -> commands outside of transactions that are under way
 committed = set()  # (session, number of its transaction)
 collections = {}  # (database, collection) -> {"options": …, "indexes": {name: specification}}
 
@@ -45,32 +48,53 @@ def transient(code, name):
     return {"ok": 0, "code": code, "codeName": name, "errmsg": name, "errorLabels": ["TransientTransactionError"]}
 
 
-def take_turn(handler, database, owner, begins, inside):
+class Holder:
+    """A session with its transaction; it was heard on a connection, which is a thread."""
+
+    def __init__(self, session):
+        self.session, self.heard, self.connection = session, time.monotonic(), threading.current_thread()
+
+    def is_gone(self):
+        return not self.connection.is_alive() or time.monotonic() - self.heard > LIFETIME
+
+
+def take_turn(handler, database, session, begins, inside):
     """Waits until the command may run; an answer instead where it may not."""
     give_up = time.monotonic() + PATIENCE
     with turns:
         while True:
             holder = holders.get(database)
-            if holder and time.monotonic() - holder[1] > LIFETIME:
-                for silent in handler._tx_sessions(holder[0]):
+            if holder and holder.is_gone():
+                for silent in handler._tx_sessions(holder.session):
                     silent.abort_transaction()
                 del holders[database]
                 holder = None
-            if holder is None or holder[0] == owner:
-                if inside and not begins and holder is None:
-                    return transient(251, "NoSuchTransaction")
-                holders[database] = [owner, time.monotonic()]
+            if holder and inside and holder.session == session:
+                holders[database] = Holder(session)
                 return None
             if inside and not begins:
                 return transient(251, "NoSuchTransaction")
+            if not holder and not inside:
+                plain[database] += 1
+                return None
+            if not holder and not plain[database]:
+                holders[database] = Holder(session)
+                return None
             if begins and time.monotonic() >= give_up:
                 return transient(112, "WriteConflict")
             turns.wait(PATIENCE)
 
 
-def release(owner):
+def end_plain(database):
     with turns:
-        for database in [name for name, holder in holders.items() if holder[0] == owner]:
+        plain[database] -= 1
+        if not plain[database]:
+            turns.notify_all()
+
+
+def release(session):
+    with turns:
+        for database in [name for name, holder in holders.items() if holder.session == session]:
             del holders[database]
         turns.notify_all()
 
@@ -166,15 +190,14 @@ def mended(original):
         if any(name in body for name in ("hello", "isMaster", "ismaster", "ping", "endSessions")):
             return original(self, message)
         inside, begins = body.get("autocommit") is False, bool(body.get("startTransaction"))
-        owner = session if inside else object()
-        refusal = take_turn(self, database, owner, begins, inside)
+        refusal = take_turn(self, database, session, begins, inside)
         if refusal:
             return message["request_id"], refusal
         try:
             return execute(self, original, message, body, database, begins)
         finally:
             if not inside:
-                release(owner)
+                end_plain(database)
 
     return handle
 
